@@ -1,0 +1,1 @@
+"""The pure core: it decides, and knows nobody. No Django, no I/O, no clock, no dice."""

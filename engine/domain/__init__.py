@@ -1,0 +1,1 @@
+"""The words every room shares: enums, values, declarations, parameters, state, events, errors."""

@@ -1,0 +1,60 @@
+"""How a parameter is declared: once, beside what reads it, for humans and for agents."""
+
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
+
+Kind = Literal["int", "float", "decimal", "bool", "str", "map", "list"]
+ScopeKind = Literal["global", "symbol", "symbol_side", "bot"]
+Risk = Literal["low", "guarded", "critical"]
+Reload = Literal["live", "next_cycle", "restart"]
+
+TRADING_SCOPES: tuple[ScopeKind, ...] = ("global", "symbol", "symbol_side", "bot")
+STRATEGY_SCOPES: tuple[ScopeKind, ...] = ("global", "symbol", "bot")
+BOT_SCOPES: tuple[ScopeKind, ...] = ("bot",)
+
+
+class Parameter(NamedTuple):
+    """One tunable value.
+
+    ``default`` is in ``unit``; ``minimum`` and ``maximum`` are inclusive, in the same unit;
+    ``choices`` is for ``str`` and for the items of a ``list``; ``keys`` are the allowed keys of a
+    ``map`` (None: any non-empty text). ``nullable``: None means "not set" and is a legal value.
+    ``unit`` is a word a person reads: "fraction", "percent", "USD", "x", "count", "s", "bars".
+    """
+
+    name: str
+    kind: Kind
+    default: Any
+    unit: str
+    group: str
+    description: str
+    impact: str
+    when_to_change: str
+    example: Any = None
+    minimum: float | None = None
+    maximum: float | None = None
+    choices: tuple[str, ...] = ()
+    keys: tuple[str, ...] | None = None
+    nullable: bool = False
+    scopes: tuple[ScopeKind, ...] = TRADING_SCOPES
+    risk: Risk = "low"
+    reload: Reload = "next_cycle"
+    environment: str | None = None
+
+
+class StrategyDeclaration(NamedTuple):
+    """What a strategy tells the rest of the platform about itself, without importing a compiler.
+
+    ``name`` is also its namespace in the catalogue. ``needs_signals``: signals come from outside.
+    ``defaults``: parameter name -> default, derived from ``parameters``.
+    """
+
+    name: str
+    title: str
+    description: str
+    parameters: tuple[Parameter, ...]
+    needs_signals: bool = False
+
+    @property
+    def defaults(self) -> Mapping[str, Any]:
+        return {parameter.name: parameter.default for parameter in self.parameters}

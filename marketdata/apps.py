@@ -1,0 +1,8 @@
+"""The app's name, and nothing that runs."""
+
+from django.apps import AppConfig
+
+
+class MarketdataConfig(AppConfig):
+    name = "marketdata"
+    verbose_name = "Market data"

@@ -1,0 +1,1 @@
+from tradingsite.settings.base import *  # noqa: F403
