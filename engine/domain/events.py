@@ -16,7 +16,7 @@ ORDER = np.dtype(
         ("leg", "i1"),  # enums.Leg
         ("action", "i1"),  # BUY or SELL
         ("order_type", "i1"),
-        ("is_entry", "u1"),
+        ("is_entry", "i8"),
         ("qty", "f8"),
         ("spend", "f8"),  # money to spend instead of a quantity; 0: qty holds
         ("limit_price", "f8"),
@@ -44,8 +44,8 @@ FILL = np.dtype(
 ROUND_TRIP = np.dtype(
     [
         ("symbol", "i4"),
-        ("side", "i1"),
-        ("cause", "i1"),  # enums.ExitCause
+        ("side", "i2"),
+        ("cause", "i2"),  # enums.ExitCause
         ("entry_row", "i8"),
         ("exit_row", "i8"),
         ("entry_ms", "i8"),
@@ -67,8 +67,8 @@ DECISION = np.dtype(
         ("target", "i1"),  # bits of enums.Target
         ("strategy", "i1"),  # index of the strategy whose signal prevailed; -1: none
         ("fills", "i1"),  # on this row, before the decision
-        ("orders", "i1"),  # asked by this decision
-        ("reason", "i2"),  # enums.Reason; NONE where an order was asked or nothing refused
+        ("orders", "i4"),  # asked by this decision
+        ("reason", "i4"),  # enums.Reason; NONE where an order was asked or nothing refused
         ("confidence", "f8"),
         ("votes", "i8"),
         ("price", "f8"),  # close

@@ -1,5 +1,7 @@
 """What the operator wants, in the engine's units: fractions, never percent; NaN, never None.
 
+Every record's size is a multiple of eight bytes, so that no field is read across a boundary.
+
 One record for each (symbol, side), one for each symbol's instrument, one for the limits of bot and
 account, one for the simulated venue. ``configuration.mappers`` builds them from a Snapshot; that
 is the only place where percent numbers and Decimals become these floats.
@@ -54,7 +56,7 @@ INSTRUMENT_PARAMS = np.dtype(
         ("min_qty", "f8"),
         ("min_notional", "f8"),
         ("max_leverage", "f8"),
-        ("filters_known", "u1"),
+        ("filters_known", "i8"),
     ]
 )
 
@@ -68,7 +70,7 @@ LIMITS = np.dtype(
         ("account_exposure_fraction", "f8"),  # 17, of equity
         ("account_max_daily_trades", "f8"),  # 18
         ("account_max_positions", "f8"),  # 19
-        ("daily_loss_basis", "u1"),  # enums.DailyLossBasis
+        ("daily_loss_basis", "i8"),  # enums.DailyLossBasis
     ]
 )
 
@@ -78,10 +80,10 @@ VENUE = np.dtype(
         ("slippage_fraction", "f8"),  # against us, on market and stop fills
         ("max_volume_share", "f8"),  # of a bar's volume one order may take; 0: unlimited
         ("latency_bars", "i8"),  # bars an order waits beyond the next one
-        ("stops_from_next_bar", "u1"),
-        ("stop_beats_signal", "u1"),
-        ("rounding", "u1"),  # prices to tick, quantities to step
-        ("size_at_fill", "u1"),  # the size is money to spend, fee included, not a quantity
+        ("stops_from_next_bar", "i8"),
+        ("stop_beats_signal", "i8"),
+        ("rounding", "i8"),  # prices to tick, quantities to step
+        ("size_at_fill", "i8"),  # the size is money to spend, fee included, not a quantity
     ]
 )
 

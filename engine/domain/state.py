@@ -22,12 +22,14 @@ ACCOUNT = np.dtype(
         ("last_open_ms", "i8"),
         ("rows", "i8"),  # rows stepped so far: the number of the next one
         ("working", "i8"),  # orders working in leg MAIN
+        ("working_entries", "i8"),  # of them, those that would open a position
     ]
 )
 
 SLOT = np.dtype(
     [
         ("mark", "f8"),  # last close; 0 before the first bar
+        ("fills", "i8"),  # since the symbol's last decision
     ]
 )
 
@@ -51,8 +53,8 @@ POSITION = np.dtype(
 
 LEG = np.dtype(
     [
-        ("working", "u1"),
-        ("is_entry", "u1"),
+        ("working", "i8"),
+        ("is_entry", "i8"),
         ("qty", "f8"),
         ("notional", "f8"),  # reserved for exposure and margin while an entry works
         ("price", "f8"),  # stop or target price; 0 for market
@@ -61,16 +63,16 @@ LEG = np.dtype(
 
 RESTING = np.dtype(
     [
-        ("working", "u1"),
-        ("is_entry", "u1"),
-        ("order_type", "u1"),  # enums.OrderType
+        ("working", "i8"),
+        ("is_entry", "i8"),
+        ("order_type", "i8"),  # enums.OrderType
         ("qty", "f8"),
         ("remaining", "f8"),
         ("spend", "f8"),  # money to spend, fee included; 0 where qty is given
         ("limit_price", "f8"),
         ("stop_price", "f8"),
         ("trail", "f8"),
-        ("from_row", "i8"),  # the first row this order can meet
+        ("wait", "i8"),  # bars of its symbol that must still begin before it can meet one
         ("parent_leg", "i8"),  # -1: none
         ("oco_group", "i8"),  # 0: none
     ]

@@ -1,0 +1,95 @@
+"""The only place that knows the compiler.
+
+Rooms mark their hot functions with ``@kernel``: a registration, nothing more, so that importing a
+room never imports numba. The first Python door that needs speed calls ``ready()``, which swaps each
+registered function, in its own module, for its compiled twin. ``@entry`` marks the few that Python
+calls: only they are cached on disk, the others are compiled into them.
+
+numba's own cache looks at one file at a time and misses a change in a room that was compiled into
+another. The cache directory is therefore named after a hash of every source file of the engine.
+"""
+
+import hashlib
+import os
+import sys
+import tempfile
+import threading
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+_ROOM = Path(__file__).resolve().parent
+_kernels: list[Callable[..., Any]] = []
+_entries: list[Callable[..., Any]] = []
+_lock = threading.Lock()
+_is_ready = False
+
+
+def kernel(function: _Function) -> _Function:
+    """Register a function that is compiled into its callers."""
+    _kernels.append(function)
+    return function
+
+
+def entry(function: _Function) -> _Function:
+    """Register a function that Python calls; its machine code is kept on disk."""
+    _entries.append(function)
+    return function
+
+
+@cache
+def fingerprint() -> str:
+    """SHA-256 over every source file of the engine: which engine made a result."""
+    digest = hashlib.sha256()
+    for path in sorted(_ROOM.rglob("*.py")):
+        if "tests" not in path.parts:
+            digest.update(str(path.relative_to(_ROOM)).encode())
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def cache_directory() -> Path:
+    """Where compiled code of exactly these sources is kept.
+
+    Under ENGINE_CACHE_DIR where it is set, else in the project's ``var/engine-cache``; in the
+    temporary directory where neither can be written (a read-only image without a warmed cache).
+    """
+    chosen = os.environ.get("ENGINE_CACHE_DIR")
+    root = Path(chosen) if chosen else _ROOM.parent / "var" / "engine-cache"
+    folder = root / fingerprint()[:16]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        folder = Path(tempfile.gettempdir()) / "engine-cache" / fingerprint()[:16]
+        folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def ready() -> None:
+    """Compile on first use, from then on do nothing. Safe to call from several threads."""
+    global _is_ready  # noqa: PLW0603  one switch for the process; the lock guards it
+    if _is_ready:
+        return
+    with _lock:
+        if not _is_ready:
+            _swap()
+            _is_ready = True
+
+
+def _swap() -> None:
+    import numba  # noqa: PLC0415  late on purpose: web processes never come here
+
+    numba.config.CACHE_DIR = str(cache_directory())
+    # numpy's error model: a division by zero gives inf, which risk refuses; no exceptions inside.
+    # fastmath stays off: reordering sums would break parity between a bar and a million bars.
+    for function in _kernels:
+        _replace(function, numba.njit(error_model="numpy", nogil=True)(function))
+    for function in _entries:
+        _replace(function, numba.njit(error_model="numpy", nogil=True, cache=True)(function))
+
+
+def _replace(function: Callable[..., Any], compiled: Callable[..., Any]) -> None:
+    setattr(sys.modules[function.__module__], function.__name__, compiled)
