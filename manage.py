@@ -4,10 +4,15 @@
 import os
 import sys
 
+from tradingsite import deployment
+
 
 def main() -> None:
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tradingsite.settings.dev")
-    from django.core.management import execute_from_command_line
+    try:
+        os.environ.setdefault("DJANGO_SETTINGS_MODULE", deployment.load().settings_module)
+    except deployment.DeploymentError as error:
+        sys.exit(error.message)
+    from django.core.management import execute_from_command_line  # noqa: PLC0415  only with valid settings
 
     execute_from_command_line(sys.argv)
 

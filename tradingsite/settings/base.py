@@ -1,15 +1,27 @@
-"""Settings shared by every environment. (First slice: the deployment plane follows.)"""
+"""Settings shared by every environment; what differs per installation comes from tradingsite.deployment."""
 
-from pathlib import Path
+import os
 
 import environ
+from django.utils.csp import CSP
 
-env = environ.Env()
-BASE_DIR = Path(__file__).resolve().parent.parent.parent
+from tradingsite import deployment, logs
 
-SECRET_KEY = env("SECRET_KEY")
+DEPLOYMENT = deployment.load()
+BASE_DIR = DEPLOYMENT.root
+
+SECRET_KEY = DEPLOYMENT["SECRET_KEY"]
+SECRET_KEY_FALLBACKS = DEPLOYMENT.items("SECRET_KEY_FALLBACKS")
 DEBUG = False
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS")
+ALLOWED_HOSTS = DEPLOYMENT.items("ALLOWED_HOSTS")
+DATA_DIR = DEPLOYMENT.path("TRADINGSITE_DATA_DIR")
+RESULTS_DIR = DEPLOYMENT.path("TRADINGSITE_RESULTS_DIR")
+STATE_DIR = DEPLOYMENT.state
+STARTUP_MODE = DEPLOYMENT["TRADINGSITE_STARTUP_MODE"]
+
+# Which process this is: "web" (set by tradingsite.asgi), "worker-bots", ...; empty for commands.
+PROCESS = os.environ.get("PLATFORM_PROCESS", "")
+
 INSTALLED_APPS = [
     "django.contrib.admin",
     "django.contrib.auth",
@@ -22,6 +34,7 @@ INSTALLED_APPS = [
     "rest_framework",
     "django_filters",
     "drf_spectacular",
+    "django_structlog",
     "tradingsite",
     "configuration",
     "marketdata",
@@ -29,12 +42,18 @@ INSTALLED_APPS = [
     "backtests",
 ]
 MIDDLEWARE = [
+    "tradingsite.middleware.request_context",
     "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.middleware.csp.ContentSecurityPolicyMiddleware",
+    "tradingsite.middleware.readable_addresses",
+    "tradingsite.middleware.private_pages",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 ROOT_URLCONF = "tradingsite.urls"
 TEMPLATES = [
@@ -45,6 +64,7 @@ TEMPLATES = [
         "OPTIONS": {
             "context_processors": [
                 "django.template.context_processors.request",
+                "django.template.context_processors.csp",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
             ]
@@ -53,14 +73,138 @@ TEMPLATES = [
 ]
 ASGI_APPLICATION = "tradingsite.asgi.application"
 WSGI_APPLICATION = "tradingsite.wsgi.application"
-DATABASES = {"default": env.db("DATABASE_URL")}
-if "host" in DATABASES["default"].get("OPTIONS", {}):
-    DATABASES["default"]["HOST"] = DATABASES["default"]["OPTIONS"].pop("host")
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 TIME_ZONE = "UTC"
 USE_TZ = True
+LANGUAGE_CODE = "en-us"
+
+# --- PostgreSQL: the truth
+
+DATABASES = {"default": environ.Env.db_url_config(DEPLOYMENT.database_url)}
+_database = DATABASES["default"]
+_options = _database.setdefault("OPTIONS", {})
+# django-environ leaves a socket folder among the options, where dbshell does not look.
+_database["HOST"] = _options.pop("host", _database.get("HOST", ""))
+# How long one health check or start waits for a server that does not answer.
+_options["connect_timeout"] = 5
+if PROCESS == "web":
+    # A page that needs longer than this is a defect; workers may compute for minutes.
+    _options["options"] = "-c statement_timeout=5000"
+    _options["pool"] = {"min_size": 1, "max_size": 16, "timeout": 5}
+
+# --- Redis: hints only (task queue, heartbeats), nothing that moves money
+
+REDIS_URL = DEPLOYMENT.redis_url
+CELERY_BROKER_URL = DEPLOYMENT.broker_url
+CELERY_RESULT_BACKEND = DEPLOYMENT.broker_url
+CELERY_TIMEZONE = "UTC"
+CELERY_ENABLE_UTC = True
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_SERIALIZER = "json"
+CELERY_RESULT_SERIALIZER = "json"
+CELERY_RESULT_ACCEPT_CONTENT = ["json"]
+# A task that somebody waits for says ignore_result=False.
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_RESULT_EXPIRES = 3600
+CELERY_TASK_DEFAULT_QUEUE = "bots"
+# marketdata computes (studies), so it belongs to the processes made for computing, which also run
+# in an installation without bots.
+CELERY_TASK_ROUTES = {
+    "backtests.*": {"queue": "backtests"},
+    "marketdata.*": {"queue": "backtests"},
+    "bots.*": {"queue": "bots"},
+}
+CELERY_TASK_ACKS_LATE = True
+# Without it a task whose pool process is killed counts as done, and is lost.
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_REDIRECT_STDOUTS = False
+CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 2.0
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_TIMEOUT = 4
+# The default restores the tasks of a dead worker only every 100 s.
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "unacked_restore_interval": 2,
+    "unacked_restore_throttle": 1,
+    "socket_timeout": 10,
+    "socket_connect_timeout": 2,
+}
+DJANGO_STRUCTLOG_CELERY_ENABLED = True
+
+# --- the API
+
+REST_FRAMEWORK = {
+    "DEFAULT_RENDERER_CLASSES": ["tradingsite.api.envelope.EnvelopeRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["tradingsite.api.parsers.StrictJSON"],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["tradingsite.api.authentication.Session"],
+    "DEFAULT_PERMISSION_CLASSES": ["tradingsite.api.permissions.StaffWrites"],
+    "DEFAULT_PAGINATION_CLASS": "tradingsite.api.pagination.Pages",
+    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "tradingsite.api.exceptions.handle",
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+    "TEST_REQUEST_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "COERCE_DECIMAL_TO_STRING": True,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "tradingsite",
+    "DESCRIPTION": "Trading bots, their configuration, market data and backtests.",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SCHEMA_PATH_PREFIX": r"/api/v1",
+}
+
+# --- pages and files
+
 STATIC_URL = "/static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
-STATIC_ROOT = BASE_DIR / "var" / "staticfiles"
-DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-DATA_DIR = env.path("TRADINGSITE_DATA_DIR")
-RESULTS_DIR = env.path("TRADINGSITE_RESULTS_DIR")
+STATIC_ROOT = STATE_DIR / "staticfiles"
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "/"
+LOGOUT_REDIRECT_URL = "login"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
+
+# --- what browsers are told
+
+SECURE_CSP = {
+    "default-src": [CSP.NONE],
+    "script-src": [CSP.SELF, CSP.NONCE],
+    "style-src": [CSP.SELF, CSP.NONCE],
+    "img-src": [CSP.SELF, "data:"],
+    "font-src": [CSP.SELF],
+    "connect-src": [CSP.SELF],
+    "manifest-src": [CSP.SELF],
+    "base-uri": [CSP.NONE],
+    "form-action": [CSP.SELF],
+    "frame-ancestors": [CSP.NONE],
+    "object-src": [CSP.NONE],
+}
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+CSRF_TRUSTED_ORIGINS = DEPLOYMENT.items("CSRF_TRUSTED_ORIGINS")
+CSRF_FAILURE_VIEW = "tradingsite.api.plain.csrf_failure"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_AGE = 12 * 3600
+CSRF_COOKIE_HTTPONLY = False  # the pages' own script reads it for the API
+CSRF_COOKIE_SAMESITE = "Lax"
+
+# --- logs
+
+LOG_LEVEL = DEPLOYMENT["TRADINGSITE_LOG_LEVEL"]
+_format = DEPLOYMENT["TRADINGSITE_LOG_FORMAT"]
+_is_json = _format == "json" or (_format == "auto" and DEPLOYMENT["TRADINGSITE_ENVIRONMENT"] != "dev")
+logs.configure_structlog()
+LOGGING = logs.settings(level=LOG_LEVEL, is_json=_is_json)
