@@ -7,6 +7,9 @@ calls: only they are cached on disk, the others are compiled into them.
 
 numba's own cache looks at one file at a time and misses a change in a room that was compiled into
 another. The cache directory is therefore named after a hash of every source file of the engine.
+
+With ENGINE_INTERPRETED=1 nothing is compiled: the same functions run as plain Python over record
+arrays, slowly, for a debugger or a coverage report. A test holds both ways against each other.
 """
 
 import hashlib
@@ -18,6 +21,9 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -68,6 +74,22 @@ def cache_directory() -> Path:
     return folder
 
 
+def is_interpreted() -> bool:
+    """True where kernels run as plain Python."""
+    return os.environ.get("ENGINE_INTERPRETED") == "1"
+
+
+def records(shape: int | tuple[int, ...], dtype: np.dtype[np.void]) -> NDArray[np.void]:
+    """A zeroed record array that kernels can write, compiled or not."""
+    fresh: NDArray[np.void] = np.zeros(shape, dtype)
+    return readable(fresh)
+
+
+def readable(array: NDArray[np.void]) -> NDArray[np.void]:
+    """The same memory, its fields readable as attributes where kernels are not compiled."""
+    return array.view(np.recarray) if is_interpreted() else array
+
+
 def ready() -> None:
     """Compile on first use, from then on do nothing. Safe to call from several threads."""
     global _is_ready  # noqa: PLW0603  one switch for the process; the lock guards it
@@ -75,7 +97,8 @@ def ready() -> None:
         return
     with _lock:
         if not _is_ready:
-            _swap()
+            if not is_interpreted():
+                _swap()
             _is_ready = True
 
 
@@ -86,9 +109,9 @@ def _swap() -> None:
     # numpy's error model: a division by zero gives inf, which risk refuses; no exceptions inside.
     # fastmath stays off: reordering sums would break parity between a bar and a million bars.
     for function in _kernels:
-        _replace(function, numba.njit(error_model="numpy", nogil=True)(function))
+        _replace(function, numba.njit(error_model="numpy", nogil=True, _nrt=False, forceinline=True)(function))
     for function in _entries:
-        _replace(function, numba.njit(error_model="numpy", nogil=True, cache=True)(function))
+        _replace(function, numba.njit(error_model="numpy", nogil=True, cache=True, _nrt=False)(function))
 
 
 def _replace(function: Callable[..., Any], compiled: Callable[..., Any]) -> None:

@@ -1,10 +1,25 @@
-"""Several indicators vote on each closed bar; a majority of those that have a value decides."""
+"""Several indicators vote on each closed bar; a majority of those that have a value decides.
 
-from engine.domain.declarations import STRATEGY_SCOPES, Parameter, StrategyDeclaration
-from engine.indicators import ORDER
+Two right implementations must agree on flat prices, where a comparison hangs on the last bit: every
+comparison therefore has a dead band of one part in a billion. An exact tie is a HOLD.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from engine._jit import entry, kernel
+from engine.domain.declarations import STRATEGY_SCOPES, Kind, Parameter, StrategyDeclaration
+from engine.domain.enums import Action, Vote
+from engine.domain.values import Bars, Floats, Ints, Signals
+from engine.indicators import ORDER, bbands, ema, macd, obv, rsi, sma, stoch
 
 
-def _parameter(name, kind, default, unit, low, high, description, when):  # type: ignore[no-untyped-def]
+def _parameter(
+    name: str, kind: Kind, default: float, unit: str, low: float, high: float, description: str, when: str
+) -> Parameter:
     return Parameter(
         name=name,
         kind=kind,
@@ -66,3 +81,210 @@ DECLARATION = StrategyDeclaration(
         _parameter("stoch_d_period", "int", 3, "bars", 2, 100, "Smoothing of %D.", "Longer filters noise."),
     ),
 )
+
+# Columns of Packed.values.
+_MASK, _LEAST, _RSI, _RSI_LOW, _RSI_HIGH, _MACD_FAST, _MACD_SLOW, _MACD_SIGNAL = 0, 1, 2, 3, 4, 5, 6, 7
+_SMA, _EMA, _BBANDS, _DEVIATIONS, _STOCH_K, _STOCH_D = 8, 9, 10, 11, 12, 13
+_NUMBERS = (
+    "rsi_period rsi_oversold rsi_overbought macd_fast macd_slow macd_signal "
+    "sma_period ema_period bbands_period bbands_deviations stoch_k_period stoch_d_period"
+).split()
+
+_HAS_RSI, _HAS_MACD, _HAS_SMA, _HAS_EMA, _HAS_BBANDS, _HAS_STOCH, _HAS_OBV = 1, 2, 4, 8, 16, 32, 64
+
+_NO_VOTE, _HOLD, _BUY, _SELL = int(Vote.NONE), int(Vote.HOLD), int(Vote.BUY), int(Vote.SELL)
+_ACTION_BUY, _ACTION_SELL, _ACTION_HOLD = int(Action.BUY), int(Action.SELL), int(Action.HOLD)
+
+_DEAD_BAND = 1e-9
+_OSCILLATOR_BAND = 100.0 * _DEAD_BAND
+_AVERAGE_BAND = 0.001
+_STOCH_LOW, _STOCH_HIGH = 20.0, 80.0
+_FEWEST_BARS = 5.0
+
+
+class Packed(NamedTuple):
+    """The parameters as kernels read them.
+
+    values (symbols, 14) float64; offsets (symbols, 7) int64, where each indicator's cells begin
+    within the symbol's stretch of ``width`` cells. The first cell counts bars.
+    """
+
+    values: Floats
+    offsets: Ints
+    width: int
+
+
+def pack(values: Sequence[Mapping[str, Any]]) -> Packed:
+    """Resolved parameters, one mapping for each symbol, made ready for ``fill``."""
+    rows = [_packed_row(each) for each in values]
+    widths = [_widths(each) for each in values]
+    offsets = [1 + np.concatenate(([0], np.cumsum(each)[:-1])) for each in widths]
+    return Packed(np.array(rows), np.array(offsets, np.int64), 1 + max(sum(each) for each in widths))
+
+
+def _packed_row(values: Mapping[str, Any]) -> list[float]:
+    mask = sum(1 << place for place, name in enumerate(ORDER) if name in values["indicators"])
+    least = 1 if values["voting"] == "single" else 2
+    return [float(mask), float(least), *(float(values[name]) for name in _NUMBERS)]
+
+
+def _widths(values: Mapping[str, Any]) -> list[int]:
+    """Cells of each indicator, in the order of ORDER."""
+    return [
+        rsi.width(),
+        macd.width(),
+        sma.width(int(values["sma_period"])),
+        ema.width(),
+        bbands.width(int(values["bbands_period"])),
+        stoch.width(int(values["stoch_k_period"]), int(values["stoch_d_period"])),
+        obv.width(),
+    ]
+
+
+def signals(scratch: Floats, base: int, packed: Packed, bars: Bars, into: Signals, column: int) -> None:
+    """Step the indicators over the bars and write this strategy's column of the signal matrix.
+
+    scratch: the whole state's, of which ``base`` on is this strategy's. Both are changed in place.
+    """
+    fill(scratch, base, packed.values, packed.offsets, packed.width, bars, into, column)
+
+
+@entry
+def fill(scratch, base, values, offsets, width, bars, into, column):  # type: ignore[no-untyped-def]
+    """One pass over the bars: update, vote, count."""
+    for row in range(bars.open_ms.shape[0]):
+        symbol = bars.symbol[row]
+        at = base + symbol * width
+        votes = _votes(scratch, at, values, offsets, symbol, bars, row)
+        action, confidence = _majority(votes, values[symbol, _LEAST])
+        into.action[row, column] = action
+        into.confidence[row, column] = confidence
+        into.votes[row, column] = votes
+
+
+@kernel
+def _majority(votes, least):  # type: ignore[no-untyped-def]
+    """(action, confidence): more than half of those that voted and at least ``least`` of them agree."""
+    buys, sells, total = 0, 0, 0
+    while votes > 0:
+        vote = votes & 3
+        votes >>= 2
+        total += 1 if vote != _NO_VOTE else 0
+        buys += 1 if vote == _BUY else 0
+        sells += 1 if vote == _SELL else 0
+    if total < least:
+        return _ACTION_HOLD, 0.0
+    if 2 * buys > total and buys >= least:
+        return _ACTION_BUY, buys / total
+    if 2 * sells > total and sells >= least:
+        return _ACTION_SELL, sells / total
+    return _ACTION_HOLD, (total - buys - sells) / total
+
+
+@kernel
+def _votes(cells, at, values, offsets, symbol, bars, row):  # type: ignore[no-untyped-def]
+    """Two bits for each indicator, in the order of ORDER."""
+    close = bars.close[row]
+    mask = int(values[symbol, _MASK])
+    votes = 0
+    if mask & _HAS_RSI:
+        value = rsi.update(cells, at + offsets[symbol, 0], close, values[symbol, _RSI])
+        votes |= rsi_vote(value, values[symbol, _RSI_LOW], values[symbol, _RSI_HIGH])
+    if mask & _HAS_MACD:
+        fast, slow, smooth = values[symbol, _MACD_FAST], values[symbol, _MACD_SLOW], values[symbol, _MACD_SIGNAL]
+        now, before = macd.update(cells, at + offsets[symbol, 1], close, fast, slow, smooth)
+        votes |= macd_vote(now, before, close) << 2
+    if mask & _HAS_SMA:
+        value = sma.update(cells, at + offsets[symbol, 2], close, int(values[symbol, _SMA]))
+        votes |= average_vote(close, value) << 4
+    if mask & _HAS_EMA:
+        value = ema.update(cells, at + offsets[symbol, 3], close, values[symbol, _EMA])
+        votes |= average_vote(close, value) << 6
+    if mask & _HAS_BBANDS:
+        period, deviations = int(values[symbol, _BBANDS]), values[symbol, _DEVIATIONS]
+        lower, _, upper = bbands.update(cells, at + offsets[symbol, 4], close, period, deviations)
+        votes |= bbands_vote(close, lower, upper) << 8
+    if mask & (_HAS_STOCH | _HAS_OBV):
+        votes |= _range_and_volume_votes(cells, at, values, offsets, symbol, bars, row, mask)
+    cells[at] += 1.0
+    return votes if cells[at] >= _FEWEST_BARS else 0
+
+
+@kernel
+def _range_and_volume_votes(cells, at, values, offsets, symbol, bars, row, mask):  # type: ignore[no-untyped-def]
+    votes = 0
+    close = bars.close[row]
+    if mask & _HAS_STOCH:
+        length, smooth = int(values[symbol, _STOCH_K]), int(values[symbol, _STOCH_D])
+        place = at + offsets[symbol, 5]
+        k_value, d_value, is_flat = stoch.update(cells, place, bars.high[row], bars.low[row], close, length, smooth)
+        votes |= stoch_vote(k_value, d_value, is_flat) << 10
+    if mask & _HAS_OBV:
+        place = at + offsets[symbol, 6]
+        seen = cells[place]
+        _, change = obv.update(cells, place, close, bars.volume[row])
+        votes |= (obv_vote(change) if seen > 0.0 else _NO_VOTE) << 12
+    return votes
+
+
+@kernel
+def rsi_vote(value, oversold, overbought):  # type: ignore[no-untyped-def]
+    """Buy below oversold, sell above overbought; exactly on either holds."""
+    if math.isnan(value):
+        return _NO_VOTE
+    if value < oversold - _OSCILLATOR_BAND:
+        return _BUY
+    return _SELL if value > overbought + _OSCILLATOR_BAND else _HOLD
+
+
+@kernel
+def macd_vote(now, before, close):  # type: ignore[no-untyped-def]
+    """Buy where the histogram crosses up through zero, sell where it crosses down."""
+    if math.isnan(before):
+        return _NO_VOTE
+    band = _DEAD_BAND * close
+    if before <= band and now > band:
+        return _BUY
+    return _SELL if before >= -band and now < -band else _HOLD
+
+
+@kernel
+def average_vote(close, average):  # type: ignore[no-untyped-def]
+    """Buy more than 0.1 % above the average, sell more than 0.1 % below it."""
+    if math.isnan(average):
+        return _NO_VOTE
+    if close > average * (1.0 + _AVERAGE_BAND):
+        return _BUY
+    return _SELL if close < average * (1.0 - _AVERAGE_BAND) else _HOLD
+
+
+@kernel
+def bbands_vote(close, lower, upper):  # type: ignore[no-untyped-def]
+    """Buy at or below the lower band, sell at or above the upper; bands without width hold."""
+    if math.isnan(lower):
+        return _NO_VOTE
+    band = _DEAD_BAND * close
+    if upper - lower <= band:
+        return _HOLD
+    if close <= lower - band:
+        return _BUY
+    return _SELL if close >= upper + band else _HOLD
+
+
+@kernel
+def stoch_vote(k_value, d_value, is_flat):  # type: ignore[no-untyped-def]
+    """Buy with both lines below 20, sell with both above 80; a flat range has no opinion."""
+    if is_flat or math.isnan(d_value):
+        return _NO_VOTE
+    low, high = _STOCH_LOW - _OSCILLATOR_BAND, _STOCH_HIGH + _OSCILLATOR_BAND
+    if k_value < low and d_value < low:
+        return _BUY
+    return _SELL if k_value > high and d_value > high else _HOLD
+
+
+@kernel
+def obv_vote(change):  # type: ignore[no-untyped-def]
+    """Buy where volume came in on a rise, sell where it left on a fall."""
+    if change > 0.0:
+        return _BUY
+    return _SELL if change < 0.0 else _HOLD

@@ -1,0 +1,1 @@
+"""Two doors: may we hold this (targets), and is this order allowed (orders)."""
