@@ -5,6 +5,7 @@ Correctness rests on PostgreSQL; a task may run twice and must not mind.
 """
 
 from celery import Celery
+from django.conf import settings
 from django_structlog.celery.steps import DjangoStructLogInitStep
 
 QUEUES = ("bots", "backtests")
@@ -25,4 +26,5 @@ app.conf.beat_schedule = {
         "options": {"queue": queue, "expires": HEARTBEAT_SECONDS},
     }
     for queue in QUEUES
+    if queue != "bots" or settings.STARTUP_MODE == "live"  # nobody serves that queue in backtest mode
 }

@@ -16,6 +16,7 @@ urlpatterns = [
     path("login", auth.LoginView.as_view(redirect_authenticated_user=True), name="login"),
     path("logout", auth.LogoutView.as_view(), name="logout"),
     path("api/v1/", include("tradingsite.api.urls")),
+    path("", include("tradingsite.health.urls")),
 ]
 if find_spec("tradingsite.dashboard") and find_spec("tradingsite.dashboard.urls"):
     urlpatterns.append(path("", include("tradingsite.dashboard.urls")))

@@ -1,20 +1,13 @@
 """Signs of life in Redis: who was last seen when. Hints only; they vanish by themselves."""
 
+import contextlib
 from functools import cache
-from typing import NamedTuple
 
 import redis
 from django.conf import settings
 
 _PREFIX = "tradingsite:heartbeat:"
 _KEEP_SECONDS = 24 * 3600
-
-
-class Seen(NamedTuple):
-    """How many seconds ago a component showed itself, and how many tasks it was busy with."""
-
-    age_seconds: float
-    active: int
 
 
 @cache
@@ -28,21 +21,29 @@ def ping() -> None:
     _client().ping()
 
 
-def beat(name: str, *, active: int = 0) -> None:
+def beat(name: str) -> None:
     """``name`` is alive now, by Redis's clock (several machines may write)."""
     seconds, _micros = _client().time()
-    _client().set(_PREFIX + name, f"{seconds} {active}", ex=_KEEP_SECONDS)
+    _client().set(_PREFIX + name, str(seconds), ex=_KEEP_SECONDS)
 
 
-def last_seen(names: list[str]) -> dict[str, Seen | None]:
-    """When each was last seen; None where never, or not for a day."""
+def try_beat(name: str) -> None:
+    """The same from a process that must go on when Redis is away; its silence tells enough."""
+    with contextlib.suppress(redis.RedisError):
+        beat(name)
+
+
+def last_seen(names: list[str]) -> dict[str, int | None]:
+    """How many seconds ago each was seen; None where never, or not for a day."""
     seconds, _micros = _client().time()
     found = _client().mget([_PREFIX + name for name in names])
-    return {name: _seen(value, seconds) for name, value in zip(names, found, strict=True)}
+    return {
+        name: None if value is None else max(0, seconds - int(value)) for name, value in zip(names, found, strict=True)
+    }
 
 
-def _seen(value: bytes | str | None, now_seconds: int) -> Seen | None:
-    if value is None:
-        return None
-    seconds, active = str(value).split()  # decoded by the client; redis-py's types do not know it
-    return Seen(max(0.0, float(now_seconds - int(seconds))), int(active))
+def forget() -> None:
+    """Drop every sign of life: a start must not take those of the run before for its own."""
+    names = list(_client().scan_iter(_PREFIX + "*"))
+    if names:
+        _client().delete(*names)

@@ -1,0 +1,145 @@
+"""The parts of a running platform, what each needs, and how each is asked whether it is well."""
+
+import contextlib
+import os
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import NamedTuple
+
+import redis
+from django.conf import settings
+from django.db import Error as DatabaseFailure
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+
+from tradingsite.health import heartbeats
+
+HEALTHY = "healthy"
+UNHEALTHY = "unhealthy"
+NOT_INITIALIZED = "not_initialized"
+UNKNOWN = "unknown"
+
+# Workers and beat show themselves every 2 to 5 s; several missed in a row is no coincidence.
+_SILENCE_SECONDS = 20
+
+
+class Finding(NamedTuple):
+    """One component's status, with what is wrong in words for staff."""
+
+    status: str
+    error: str = ""
+
+
+class Component(NamedTuple):
+    """``check`` is only called when everything in ``needs`` is healthy."""
+
+    name: str
+    check: Callable[[], Finding]
+    needs: tuple[str, ...] = ()
+
+
+def components() -> list[Component]:
+    """Every component of this installation, each after what it needs."""
+    found = [
+        Component("database", _database),
+        Component("migrations", _migrations, ("database",)),
+        Component("redis", _redis),
+        Component("data_directory", lambda: _directory(settings.DATA_DIR, os.R_OK | os.X_OK, "read")),
+        Component("results_directory", lambda: _directory(settings.RESULTS_DIR, os.W_OK | os.X_OK, "written")),
+        Component("beat", lambda: _process("beat"), ("database", "redis")),
+    ]
+    workers = ["backtests"] if settings.STARTUP_MODE == "backtest" else ["bots", "backtests"]
+    for queue in workers:
+        name = f"worker-{queue}"
+        found.append(Component(name, _check_of(name), ("migrations", "redis")))
+    return found
+
+
+def examine(parts: list[Component]) -> dict[str, Finding]:
+    """The status of each; one that needs a part that is not well is marked, and not asked."""
+    found: dict[str, Finding] = {}
+    for part in parts:
+        sick = [name for name in part.needs if found[name].status != HEALTHY]
+        if sick:
+            found[part.name] = Finding(UNHEALTHY, f"needs {', '.join(sick)}, which is not healthy")
+        else:
+            found[part.name] = part.check()
+    return found
+
+
+def overall(found: Mapping[str, Finding]) -> str:
+    """healthy only if every component is known to be."""
+    statuses = {finding.status for finding in found.values()}
+    for status in (UNHEALTHY, NOT_INITIALIZED, UNKNOWN):
+        if status in statuses:
+            return status
+    return HEALTHY
+
+
+def _database() -> Finding:
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except DatabaseFailure as error:
+        return Finding(UNHEALTHY, _first_line(error))
+    return Finding(HEALTHY)
+
+
+def _migrations() -> Finding:
+    try:
+        count = _unapplied()
+    except DatabaseFailure as error:
+        return Finding(UNHEALTHY, _first_line(error))
+    if count:
+        return Finding(NOT_INITIALIZED, f"{count} migrations are not applied; run manage.py migrate")
+    return Finding(HEALTHY)
+
+
+def _unapplied() -> int:
+    if _is_migrated.cache_info().currsize:
+        return 0
+    executor = MigrationExecutor(connection)
+    count = len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
+    if not count:
+        _is_migrated()  # remembered: this process's code cannot gain a migration while it runs
+    return count
+
+
+@cache
+def _is_migrated() -> bool:
+    return True
+
+
+def _redis() -> Finding:
+    try:
+        heartbeats.ping()
+    except redis.RedisError as error:
+        return Finding(UNHEALTHY, _first_line(error))
+    return Finding(HEALTHY)
+
+
+def _directory(path: str | os.PathLike[str], access: int, verb: str) -> Finding:
+    if not os.path.isdir(path):
+        return Finding(UNHEALTHY, f"{path} is no directory")
+    if not os.access(path, access):
+        return Finding(UNHEALTHY, f"{path} cannot be {verb}")
+    return Finding(HEALTHY)
+
+
+def _check_of(name: str) -> Callable[[], Finding]:
+    return lambda: _process(name)
+
+
+def _process(name: str) -> Finding:
+    seen: int | None = None
+    with contextlib.suppress(redis.RedisError):
+        seen = heartbeats.last_seen([name])[name]
+    if seen is None:
+        return Finding(NOT_INITIALIZED, "has not shown itself since the platform started")
+    if seen > _SILENCE_SECONDS:
+        return Finding(UNHEALTHY, f"was last seen {seen} s ago, more than {_SILENCE_SECONDS} s")
+    return Finding(HEALTHY)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0][:300]

@@ -1,0 +1,86 @@
+"""Everything between "the servers run" and "the processes may start", in one process."""
+
+import os
+import time
+from argparse import ArgumentParser
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+from django.conf import settings
+from django.core import management
+from django.core.management.base import BaseCommand
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+
+from tradingsite.health import heartbeats
+from tradingsite.management.commands import create_first_admin
+
+# Any constant that nobody else uses: "prep" in ASCII.
+_LOCK = 0x70726570
+# Commands of the apps, each doing nothing where its work is done already.
+_FIRST_CONTENT = ("import_samples", "create_demo_bots")
+
+
+class Command(BaseCommand):
+    help = "Check, migrate, import the sample bars, create the first administrator and the demo bots."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--secrets-to", type=int, help="file descriptor that is told a new password")
+
+    def handle(self, *args: Any, secrets_to: int | None, **options: Any) -> None:
+        with _alone():
+            self._step("settings and models are sound", self._check)
+            self._step("migrations applied", self._migrate)
+            self._step("static files collected", self._collect)
+            for command in _FIRST_CONTENT:
+                if command in management.get_commands():
+                    self._step(command.replace("_", " "), partial(management.call_command, command, stdout=self.stdout))
+            self._step("first administrator", lambda: self._administrator(secrets_to))
+            heartbeats.forget()
+
+    def _step(self, name: str, do: Callable[[], Any]) -> None:
+        started = time.perf_counter()
+        if do() is not False:
+            self.stdout.write(f"{name} ({time.perf_counter() - started:.1f} s)")
+
+    def _check(self) -> None:
+        self.check(display_num_errors=True)
+
+    def _migrate(self) -> bool:
+        executor = MigrationExecutor(connection)
+        if not executor.migration_plan(executor.loader.graph.leaf_nodes()):
+            return False  # asking costs 0.1 s, migrate's own rounds a second
+        management.call_command("migrate", interactive=False, verbosity=0)
+        return True
+
+    def _collect(self) -> bool:
+        if settings.DEBUG or getattr(settings, "WHITENOISE_USE_FINDERS", False):
+            return False  # served from their sources
+        management.call_command("collectstatic", interactive=False, verbosity=0)
+        return True
+
+    def _administrator(self, secrets_to: int | None) -> bool:
+        password = create_first_admin.create("admin")
+        if password is None:
+            return False
+        lines = create_first_admin.notice("admin", password)
+        if secrets_to is None:
+            self.stdout.write("\n".join(lines))
+        else:
+            # Standard output goes into the log file; a password must not.
+            with os.fdopen(secrets_to, "w", encoding="utf-8") as shown_once:
+                shown_once.write("\n".join(lines))
+        return True
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Two machines that start at once prepare one after the other."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(%s)", [_LOCK])
+        try:
+            yield
+        finally:
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [_LOCK])

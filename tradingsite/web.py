@@ -1,0 +1,33 @@
+"""The web server: uvicorn, told everything by the deployment settings."""
+
+import os
+
+os.environ.setdefault("PLATFORM_PROCESS", "web")
+
+import uvicorn
+
+from tradingsite import deployment
+
+# A stop waits this long for requests in flight.
+_GRACE_SECONDS = 2
+
+
+def main() -> None:
+    settings = deployment.load()
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", settings.settings_module)
+    uvicorn.run(
+        "tradingsite.asgi:application",
+        host=settings["TRADINGSITE_HOST"],
+        port=int(settings["TRADINGSITE_PORT"]),
+        forwarded_allow_ips=settings["TRADINGSITE_TRUSTED_PROXIES"],
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+        lifespan="off",
+        ws="websockets-sansio",
+        server_header=False,
+        access_log=False,
+        log_config=None,  # Django's LOGGING has configured everything by then
+    )
+
+
+if __name__ == "__main__":
+    main()
