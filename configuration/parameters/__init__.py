@@ -1,0 +1,1 @@
+"""The declarations the platform itself brings; strategies bring their own."""

@@ -1,0 +1,342 @@
+"""The one write path of configuration: decide, record and take effect in one transaction.
+
+Writers queue on the head row; what was there before is read under that lock; values and rules are
+judged inside it; the change-set, its changes, the overrides and the new head are written together.
+"""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import reduce
+from operator import or_
+from typing import Any, Final, NamedTuple
+
+from django.conf import settings
+from django.db import connection, models, transaction
+
+from configuration import canonical, store
+from configuration.catalogue import CATALOGUE
+from configuration.errors import IdempotencyMismatch
+from configuration.models import Change, ChangeSet, ConfigHead, Override, Snapshot
+from configuration.planning import Changed, ClearScope, ClearValue, Operation, Plan, SetValue, plan
+from configuration.scopes import GLOBAL, Frozen, Scope, bot_scope, side_scope, symbol_scope
+from engine.domain.errors import Fault, InputError, InvariantBroken, StaleVersion
+
+__all__ = [
+    "GLOBAL",
+    "Actor",
+    "Applied",
+    "Changed",
+    "ClearScope",
+    "ClearValue",
+    "Operation",
+    "Scope",
+    "SetValue",
+    "bot_scope",
+    "change",
+    "keep",
+    "side_scope",
+    "symbol_scope",
+    "validate",
+]
+
+CHANNEL: Final = "tradingsite_config"
+NOT_GIVEN: Final = "not given"
+_REASON_LENGTH: Final = 2000
+
+
+class Actor(NamedTuple):
+    """Who decided: ``kind`` is user, token or system. Copied into the ledger, never referenced."""
+
+    kind: str
+    id: str
+    label: str
+
+
+class Applied(NamedTuple):
+    """What was done. Where nothing changed, ``changes`` is empty and ``version`` is the head's."""
+
+    version: int
+    changes: tuple[Changed, ...]
+
+
+class _Decision(NamedTuple):
+    """Everything about a change-set but its changes and its place in the chain."""
+
+    actor: Actor
+    on_behalf_of: str
+    source: str
+    kind: str
+    reason: str
+    request_id: str
+    idempotency_key: str | None
+    base_version: int | None
+    now: datetime
+    request_digest: str
+
+
+def change(
+    *,
+    actor: Actor,
+    source: str,
+    reason: str,
+    operations: Sequence[Operation],
+    now: datetime,
+    base_version: int | None = None,
+    idempotency_key: str | None = None,
+    request_id: str = "",
+    on_behalf_of: str = "",
+    kind: str = "set",
+) -> Applied:
+    """Apply the operations, in their order, as one decision; or raise, and nothing has changed.
+
+    ``base_version``: the version the caller had read; a parameter changed since then, by whomever,
+    is not overwritten. Other parameters of the same scope do not collide. ``idempotency_key``: the
+    same request again answers what it did the first time. ``source``: admin, api, cli, system, ...
+    Where nothing would change, no change-set is written and the version stays.
+
+    Raises: InputError with every fault (unknown_parameter, invalid_type, out_of_range,
+    not_a_choice, not_finite, unknown_key, scope_not_allowed, empty, duplicate, unknown_namespace,
+    unknown_scope, reason_required, ...); StaleVersion naming the parameters; IdempotencyMismatch.
+    """
+    decision = _Decision(
+        actor=actor,
+        on_behalf_of=on_behalf_of,
+        source=source,
+        kind=kind,
+        reason=reason.strip() or NOT_GIVEN,
+        request_id=request_id,
+        idempotency_key=idempotency_key or None,
+        base_version=base_version,
+        now=now.astimezone(UTC),
+        request_digest=_request_digest(actor, on_behalf_of, reason, operations),
+    )
+    earlier = _earlier_answer(decision)
+    if earlier is not None:
+        return earlier
+    # Most mistakes are found here, before anybody waits for the lock.
+    _refuse(plan(operations, store.current()).faults + _reason_faults(reason, operations))
+    with transaction.atomic():
+        return _decide(decision, operations)
+
+
+def validate(operations: Sequence[Operation]) -> tuple[Changed, ...]:
+    """What the operations would change now. Writes nothing. Raises InputError with every fault."""
+    planned = plan(operations, store.current())
+    _refuse(planned.faults)
+    return planned.changes
+
+
+def keep(frozen: Frozen) -> str:
+    """Store a snapshot once for each content; its hash. Call in the transaction that first uses it."""
+    content = canonical.text(frozen.content)
+    if canonical.digest(content) != frozen.hash:
+        raise InvariantBroken(f"Snapshot {frozen.hash} does not hash to its name: its content was altered.")
+    Snapshot.objects.bulk_create([Snapshot(hash=frozen.hash, content=content)], ignore_conflicts=True)
+    return frozen.hash
+
+
+def _refuse(faults: tuple[Fault, ...]) -> None:
+    if faults:
+        raise InputError("The configuration was not changed.", faults=faults)
+
+
+def _reason_faults(reason: str, operations: Sequence[Operation]) -> tuple[Fault, ...]:
+    if len(reason) > _REASON_LENGTH:
+        message = f"reason has {len(reason)} characters, allowed {_REASON_LENGTH}."
+        return (Fault("out_of_range", "/reason", message, _REASON_LENGTH, len(reason)),)
+    if reason.strip():
+        return ()
+    risky = sorted({f"{op.namespace}.{name}" for op in operations for name in _risky_names(op)})
+    if not risky and getattr(settings, "CONFIG_REQUIRE_REASON", "risky") != "always":
+        return ()
+    message = "A reason is required" + (f" to change {', '.join(risky)}." if risky else ".")
+    return (Fault("reason_required", "/reason", message, None, reason),)
+
+
+def _risky_names(operation: Operation) -> list[str]:
+    """The guarded and critical parameters an operation may touch."""
+    if isinstance(operation, ClearScope):
+        names = list(store.current().stored(operation.namespace, operation.scope))
+    else:
+        names = [operation.parameter]
+    found = [CATALOGUE.find(operation.namespace, name) for name in names]
+    return [parameter.name for parameter in found if parameter is not None and parameter.risk != "low"]
+
+
+def _request_digest(actor: Actor, on_behalf_of: str, reason: str, operations: Sequence[Operation]) -> str:
+    asked = [[type(operation).__name__, *operation._replace(pointer="")] for operation in operations]
+    # Nothing has been judged yet: what is no JSON must not fail here.
+    return canonical.digest(json.dumps([actor, on_behalf_of, reason.strip(), asked], sort_keys=True, default=repr))
+
+
+def _decide(decision: _Decision, operations: Sequence[Operation]) -> Applied:
+    head = _locked_head()
+    earlier = _earlier_answer(decision)
+    if earlier is not None:
+        return earlier
+    planned = plan(operations, store.current())
+    _refuse(planned.faults)
+    _refuse_stale(decision.base_version, head, planned)
+    if not planned.changes:
+        return Applied(head.version, ())
+    change_set = _recorded(decision, head, planned.changes)
+    _take_effect(change_set, planned.changes)
+    return Applied(change_set.version, planned.changes)
+
+
+def _locked_head() -> ConfigHead:
+    head = ConfigHead.objects.select_for_update().filter(id=1).first()
+    if head is None:  # the first write of all
+        ConfigHead.objects.bulk_create([ConfigHead()], ignore_conflicts=True)
+        head = ConfigHead.objects.select_for_update().get(id=1)
+    return head
+
+
+def _earlier_answer(decision: _Decision) -> Applied | None:
+    if decision.idempotency_key is None:
+        return None
+    earlier = ChangeSet.objects.filter(idempotency_key=decision.idempotency_key).first()
+    if earlier is None:
+        return None
+    if earlier.request_digest != decision.request_digest:
+        raise IdempotencyMismatch(
+            f"The idempotency key {decision.idempotency_key} was used for version {earlier.version}, "
+            "for another request. Use a new key for a new request."
+        )
+    rows = earlier.changes.order_by("ordinal")
+    return Applied(
+        earlier.version,
+        tuple(Changed(r.scope, r.namespace, r.parameter, r.op, r.old, r.old_version, r.new) for r in rows),
+    )
+
+
+def _refuse_stale(base_version: int | None, head: ConfigHead, planned: Plan) -> None:
+    if base_version is None or base_version == head.version or not planned.changes:
+        return
+    if base_version > head.version:
+        message = f"base_version is {base_version}, the newest is {head.version}."
+        _refuse((Fault("out_of_range", "/base_version", message, head.version, base_version),))
+    mine = {(change.namespace, change.scope, change.parameter) for change in planned.changes}
+    since = Change.objects.filter(_any_of({change.scope for change in planned.changes}), change_set__gt=base_version)
+    theirs = [
+        row
+        for row in since.select_related("change_set").order_by("-change_set", "ordinal")
+        if (row.namespace, row.scope, row.parameter) in mine
+    ]
+    if theirs:
+        raise StaleVersion(
+            f"Changed since version {base_version}, which you had read: read again and decide anew.",
+            faults=tuple(_stale_fault(row, base_version) for row in _newest_each(theirs)),
+        )
+
+
+def _newest_each(rows: list[Change]) -> list[Change]:
+    newest: dict[tuple[str, Scope, str], Change] = {}
+    for row in rows:
+        newest.setdefault((row.namespace, row.scope, row.parameter), row)
+    return list(newest.values())
+
+
+def _stale_fault(row: Change, base_version: int) -> Fault:
+    by = row.change_set
+    message = f"{row.parameter} at {row.scope} was changed in version {by.version} by {by.actor_label}: {by.reason}"
+    return Fault("changed_since", f"/parameters/{row.parameter}", message, base_version, by.version)
+
+
+def _any_of(scopes: set[Scope]) -> models.Q:
+    return reduce(
+        or_,
+        (models.Q(scope_kind=s.kind, bot=s.bot, symbol=s.symbol, side=s.side) for s in sorted(scopes)),
+    )
+
+
+def _recorded(decision: _Decision, head: ConfigHead, changes: tuple[Changed, ...]) -> ChangeSet:
+    """Write the change-set and its changes into the ledger, chained to the one before."""
+    change_set = ChangeSet(
+        version=head.version + 1,
+        created_at=decision.now,
+        kind=decision.kind,
+        actor_kind=decision.actor.kind,
+        actor_id=decision.actor.id,
+        actor_label=decision.actor.label,
+        on_behalf_of=decision.on_behalf_of,
+        source=decision.source,
+        reason=decision.reason,
+        request_id=decision.request_id,
+        idempotency_key=decision.idempotency_key,
+        request_digest=decision.request_digest,
+        base_version=decision.base_version,
+        catalogue_fingerprint=CATALOGUE.fingerprint,
+        prev_hash=head.hash,
+    )
+    change_set.canonical = canonical.text(_facts(change_set, changes))
+    change_set.hash = canonical.digest(f"{head.hash}\n{change_set.canonical}")
+    change_set.save(force_insert=True)
+    Change.objects.bulk_create(_row(change_set, ordinal, change) for ordinal, change in enumerate(changes))
+    return change_set
+
+
+def _facts(change_set: ChangeSet, changes: tuple[Changed, ...]) -> dict[str, Any]:
+    """What the hash covers: every column of the change-set and its changes."""
+    columns = (field.attname for field in ChangeSet._meta.concrete_fields)
+    facts = {name: getattr(change_set, name) for name in columns if name not in ("canonical", "prev_hash", "hash")}
+    facts["created_at"] = change_set.created_at.isoformat(timespec="microseconds")
+    facts["changes"] = [{**change._asdict(), "scope": change.scope._asdict()} for change in changes]
+    return facts
+
+
+def _row(change_set: ChangeSet, ordinal: int, change: Changed) -> Change:
+    return Change(
+        change_set=change_set,
+        ordinal=ordinal,
+        namespace=change.namespace,
+        scope_kind=change.scope.kind,
+        bot=change.scope.bot,
+        symbol=change.scope.symbol,
+        side=change.scope.side,
+        parameter=change.parameter,
+        op=change.op,
+        old=_json(change.old) if change.old_version else None,
+        old_version=change.old_version,
+        new=_json(change.new) if change.op == "set" else None,
+    )
+
+
+def _json(value: Any) -> Any:
+    """None as a JSON null, which is a value; a plain None would be stored as NULL, which is none."""
+    return models.JSONNull() if value is None else value
+
+
+def _take_effect(change_set: ChangeSet, changes: tuple[Changed, ...]) -> None:
+    """Fold the changes into the overrides, move the head, and wake whoever listens, on commit."""
+    key = ["namespace", "scope_kind", "bot", "symbol", "side", "parameter"]
+    cleared = [change for change in changes if change.op == "clear"]
+    if cleared:
+        Override.objects.filter(reduce(or_, (models.Q(**_key(change)) for change in cleared))).delete()
+    Override.objects.bulk_create(
+        (
+            Override(**_key(change), value=_json(change.new), version=change_set.version)
+            for change in changes
+            if change.op == "set"
+        ),
+        update_conflicts=True,
+        unique_fields=key,
+        update_fields=["value", "version"],
+    )
+    ConfigHead.objects.filter(id=1).update(version=change_set.version, hash=change_set.hash)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_notify(%s, %s)", [CHANNEL, str(change_set.version)])
+    transaction.on_commit(store.Wake(), robust=True)
+
+
+def _key(change: Changed) -> dict[str, str]:
+    scope = change.scope
+    return {
+        "namespace": change.namespace,
+        "scope_kind": scope.kind,
+        "bot": scope.bot,
+        "symbol": scope.symbol,
+        "side": scope.side,
+        "parameter": change.parameter,
+    }
