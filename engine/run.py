@@ -302,7 +302,7 @@ def drive(bars, signals, params, state, book, others, out, first, last, record):
     row = first
     while row < last:
         if alone:
-            row = _skip_quiet(bars, signals, state, book, out, row, last, record)
+            row = _skip_quiet(bars, signals, params, state, book, out, row, last, record)
             if row == last:
                 break
         end = row + 1
@@ -367,7 +367,7 @@ def _take_fill(bars, params, state, book, out, row, number, side, leg, price, qt
 
 
 @kernel
-def _skip_quiet(bars, signals, state, book, out, first, last, record):  # type: ignore[no-untyped-def]
+def _skip_quiet(bars, signals, params, state, book, out, first, last, record):  # type: ignore[no-untyped-def]
     """Pass over bars of a lone symbol on which nothing can happen but a new value of what is held.
 
     Such a bar has no order due at its open, does not reach a stop or target, begins no trading day,
@@ -383,13 +383,13 @@ def _skip_quiet(bars, signals, state, book, out, first, last, record):  # type: 
         return first
     below, above = max(below, short_below), min(above, short_above)
     long_qty, short_qty, cash, day = state.positions[0, 0].qty, state.positions[0, 1].qty, account.cash, account.day
-    held = _BUY if not record and long_qty > 0.0 and short_qty == 0.0 else _HOLD
+    idle = _HOLD if record else _idle_action(params, long_qty, short_qty)
     written = out.counts[4] - first
     row = first
     while row < last:
         action = signals.action[row, 0]
         if (
-            (action != _HOLD and action != held)  # noqa: PLR1714  two comparisons compile to two comparisons
+            (action != _HOLD and action != idle)  # noqa: PLR1714  two comparisons compile to two comparisons
             or bars.low[row] <= below
             or bars.high[row] >= above
             or bars.day[row] != day
@@ -405,6 +405,16 @@ def _skip_quiet(bars, signals, state, book, out, first, last, record):  # type: 
         account.rows += row - first
         out.counts[4] += row - first
     return row
+
+
+@kernel
+def _idle_action(params, long_qty, short_qty):  # type: ignore[no-untyped-def]
+    """The action that asks for what is already so, or for what this bot never does; HOLD if none."""
+    if short_qty > 0.0:
+        return _HOLD
+    if long_qty > 0.0:
+        return _BUY
+    return _HOLD if params.sides[0, 1].side_allowed else _SELL
 
 
 @kernel

@@ -26,8 +26,7 @@ def begin_bar(book: Book, symbol: int) -> None:
     for side in range(2):
         for leg in range(3):
             order = book.orders[symbol, side, leg]
-            if order.working and order.wait > 0:
-                order.wait -= 1
+            order.wait = max(order.wait - 1, 0)
 
 
 @kernel
@@ -72,12 +71,10 @@ def match(book: Book, params: Params, symbol: int, bar, row: int) -> tuple[int, 
             leg, price = _touched(book, params, symbol, side, bar, row)
             if leg != _NOTHING:
                 return side, leg, price, _quantity(book, params, symbol, side, leg, price, bar, row)
-    for is_entry in range(2):
-        for side in range(2):
-            leg = _at_open(book, symbol, side, is_entry)
-            if leg != _NOTHING:
-                price = _slipped(params, symbol, side, is_entry, bar.open[row])
-                return side, leg, price, _quantity(book, params, symbol, side, leg, price, bar, row)
+    side, leg = _due_at_open(book, symbol)
+    if side != _NOTHING:
+        price = _slipped(params, symbol, side, book.orders[symbol, side, leg].is_entry, bar.open[row])
+        return side, leg, price, _quantity(book, params, symbol, side, leg, price, bar, row)
     for side in range(2):
         leg, price = _touched(book, params, symbol, side, bar, row)
         if leg != _NOTHING:
@@ -92,13 +89,24 @@ def _exit_is_due(book, symbol, side):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _at_open(book, symbol, side, is_entry):  # type: ignore[no-untyped-def]
-    """The leg of a market order that meets the open, exits asked for before entries."""
-    for leg in range(3):
-        order = book.orders[symbol, side, leg]
-        if order.working and order.wait == 0 and order.order_type == _MARKET and order.is_entry == is_entry:
-            return leg
-    return _NOTHING
+def _due_at_open(book, symbol):  # type: ignore[no-untyped-def]
+    """(side, leg) of a market order that meets the open, exits before entries; side -1: none."""
+    exits, entries = 0, 0
+    # Bits instead of branches: this runs for every bar on which anything is due.
+    for side in range(2):
+        for leg in range(3):
+            order = book.orders[symbol, side, leg]
+            is_due = (order.working == 1) & (order.wait == 0) & (order.order_type == _MARKET)
+            bit = 1 << (3 * side + leg)
+            exits |= bit * (is_due & (order.is_entry == 0))
+            entries |= bit * (is_due & (order.is_entry == 1))
+    due = exits if exits else entries
+    if due == 0:
+        return _NOTHING, 0
+    place = 0
+    while not due & (1 << place):
+        place += 1
+    return place // 3, place % 3
 
 
 @kernel
@@ -106,8 +114,10 @@ def _touched(book, params, symbol, side, bar, row):  # type: ignore[no-untyped-d
     """(leg, price) of the stop or target this bar reaches; leg -1: neither."""
     stop = book.orders[symbol, side, _STOP_LEG]
     target = book.orders[symbol, side, _TARGET_LEG]
-    has_stop = stop.working and stop.wait == 0 and stop.order_type == _STOP
-    has_target = target.working and target.wait == 0
+    has_stop = (stop.working == 1) & (stop.wait == 0) & (stop.order_type == _STOP)
+    has_target = (target.working == 1) & (target.wait == 0)
+    if not (has_stop | has_target):
+        return _NOTHING, 0.0
     opened = bar.open[row]
     if side == _LONG:
         stop_at_open, stop_inside = opened <= stop.stop_price, bar.low[row] <= stop.stop_price

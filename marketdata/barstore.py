@@ -50,19 +50,21 @@ class Chunk(NamedTuple):
     """One sealed chunk as stored: its place, its length, the hash it was sealed with, and each column's bytes."""
 
     ordinal: int
-    count: int
+    bar_count: int
     sha256: str
     columns: tuple[bytes, ...]
 
 
 def as_series(*columns: Any) -> Series:
     """Six columns as a Series of contiguous little-endian arrays."""
-    return Series(*(np.ascontiguousarray(values, DTYPES[name]) for name, values in zip(COLUMNS, columns, strict=True)))
+    return Series._make(
+        np.ascontiguousarray(column, DTYPES[name]) for name, column in zip(COLUMNS, columns, strict=True)
+    )
 
 
 def cut(series: Series, start: int, stop: int) -> Series:
     """Rows ``[start, stop)``, without copying."""
-    return Series(*(column[start:stop] for column in series))
+    return Series._make(column[start:stop] for column in series)
 
 
 def chunk_hash(columns: Sequence[bytes]) -> str:
@@ -166,7 +168,7 @@ def faults_of_cache(dataset_id: UUID, *, key: str, count: int) -> list[str]:
     if not _is_complete(folder, count):
         return [f"the cache {folder} is incomplete"]
     series = _opened(folder, count)
-    hashes = series_hashes_by(series, [chunk.count for chunk in chunks(dataset_id)])
+    hashes = series_hashes_by(series, [chunk.bar_count for chunk in chunks(dataset_id)])
     return [] if sealed_key(hashes) == key else [f"the cache {folder} differs from the database"]
 
 
@@ -203,7 +205,7 @@ def _raw_cursor() -> psycopg.Cursor[Any]:
 
 
 def _fault_of(chunk: Chunk) -> str | None:
-    expected = chunk.count * 8
+    expected = chunk.bar_count * 8
     if any(len(column) != expected for column in chunk.columns):
         return f"chunk {chunk.ordinal}: a column is not {expected} bytes long"
     if chunk_hash(chunk.columns) != chunk.sha256:
@@ -242,12 +244,12 @@ def _build(building: Path, dataset_id: UUID, *, key: str, count: int) -> None:
     for chunk in chunks(dataset_id):
         if row == count:
             break  # sealed by another process since the caller read the dataset's row
-        if (fault := _fault_of(chunk)) or row + chunk.count > count:
+        if (fault := _fault_of(chunk)) or row + chunk.bar_count > count:
             raise BarsCorrupted(f"Dataset {dataset_id}, {fault or 'more bars than its row says'}.")
         hashes.append(chunk.sha256)
         for file, name, data in zip(files, COLUMNS, chunk.columns, strict=True):
-            file[row : row + chunk.count] = np.frombuffer(data, DTYPES[name])
-        row += chunk.count
+            file[row : row + chunk.bar_count] = np.frombuffer(data, DTYPES[name])
+        row += chunk.bar_count
     if row != count or sealed_key(hashes) != key:
         raise BarsCorrupted(f"Dataset {dataset_id} has {row} sealed bars; {count} under key {key[:12]} are expected.")
 

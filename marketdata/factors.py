@@ -58,7 +58,8 @@ def adjust(series: Series, factors: Factors, day: NDArray[np.int32]) -> Series:
     place = np.searchsorted(factors.day, day)
     price = np.append(factors.price * factors.split, 1.0)[place]
     split = np.append(factors.split, 1.0)[place]
-    return Series(series.open_ms, *(column * price for column in series[1:5]), np.rint(series.volume / split))
+    opened, high, low, close = (column * price for column in series[1:5])
+    return Series(series.open_ms, opened, high, low, close, np.rint(series.volume / split))
 
 
 def _row(cells: list[str], line: int, log: FaultLog) -> tuple[int, float, float] | None:

@@ -100,7 +100,8 @@ def round_to_tick(series: Series, price_tick: float) -> tuple[Series, dict[str, 
         "prices": int(sum(np.count_nonzero(change) for change in moved)),
         "largest_fraction": float(max((change.max(initial=0.0) for change in moved), default=0.0)),
     }
-    return Series(series.open_ms, *rounded, series.volume), summary
+    opened, high, low, close = rounded
+    return Series(series.open_ms, opened, high, low, close, series.volume), summary
 
 
 def zero_price_faults(series: Series, rows: NDArray[np.int64], price_tick: float) -> tuple[Fault, ...]:
@@ -190,11 +191,16 @@ def _jump_warnings(series: Series, splits: NDArray[np.intp]) -> list[dict[str, A
 
 def _off_grid(open_ms: Ints, rules: Rules) -> Ints:
     if is_session_based(rules.timeframe):
-        return open_ms[open_ms % DAY_MS != 0]
+        return _where(open_ms, open_ms % DAY_MS != 0)
     grid_ms = DURATION_MS[rules.timeframe]
     if rules.calendar not in (calendars.ALWAYS, calendars.FOREX):
         grid_ms = min(grid_ms, HOUR_MS // 2)  # sessions open on the half hour
-    return open_ms[open_ms % grid_ms != 0]
+    return _where(open_ms, open_ms % grid_ms != 0)
+
+
+def _where(open_ms: Ints, chosen: NDArray[np.bool_]) -> Ints:
+    found: Ints = open_ms[chosen]
+    return found
 
 
 def _coverage_warnings(series: Series, rules: Rules) -> list[dict[str, Any]]:

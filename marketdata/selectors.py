@@ -56,13 +56,13 @@ class Coverage(NamedTuple):
 class Page(NamedTuple):
     """A window of bars for a chart. ``bars_per_point``: bars each point stands for; 1 when nothing was merged.
 
-    ``start_row``: the window's first row in the dataset; ``count``: bars in the window before merging.
+    ``start_row``: the window's first row in the dataset; ``bar_count``: bars in the window before merging.
     """
 
     series: Series
     bars_per_point: int
     start_row: int
-    count: int
+    bar_count: int
 
 
 class StudyInfo(NamedTuple):
@@ -249,11 +249,11 @@ def study_values(study_id: UUID | str, page: Page) -> dict[str, NDArray[np.float
     row = _study_row(study_id)
     columns = {}
     for ordinal, name in row.columns.order_by("ordinal").values_list("ordinal", "name"):
-        values = np.full(page.count, np.nan)
+        values = np.full(page.bar_count, np.nan)
         stored = _study_slice(row, ordinal, page)
         values[: stored.size] = stored
-        last = np.minimum(np.arange(1, page.series.open_ms.size + 1) * page.bars_per_point, page.count) - 1
-        columns[name] = values[last] if page.count else values
+        last = np.minimum(np.arange(1, page.series.open_ms.size + 1) * page.bars_per_point, page.bar_count) - 1
+        columns[name] = values[last] if page.bar_count else values
     return columns
 
 
@@ -328,7 +328,7 @@ def _bars(row: Dataset, start_ms: int | None, end_ms: int | None) -> Series:
     first = max(_first_of_tail(sealed), _EARLIEST_MS if start_ms is None else start_ms)
     last = row.last_open_ms if row.last_open_ms is not None else first
     tail = barstore.tail(row.id, start_ms=first, end_ms=last + 1 if end_ms is None else min(end_ms, last + 1))
-    joined = Series(*(np.concatenate(pair) for pair in zip(series, tail, strict=True)))
+    joined = Series._make(np.concatenate(pair) for pair in zip(series, tail, strict=True))
     for column in joined:
         column.flags.writeable = False
     return joined
@@ -398,7 +398,7 @@ def _split_fault(row: Dataset, splits: list[dict[str, Any]], where: str) -> Faul
 
 
 def _study_slice(row: Study, ordinal: int, page: Page) -> NDArray[np.float64]:
-    count = max(0, min(page.count, row.bar_count - page.start_row))
+    count = max(0, min(page.bar_count, row.bar_count - page.start_row))
     if not count:
         return np.empty(0)
     # Cut in the database: a chart of 5,000 bars must not fetch eight megabytes for a million.

@@ -41,7 +41,7 @@ def main() -> None:
             return wait
 
     _wait_for_lead(connection)
-    app.Beat(scheduler_cls=LeadingScheduler, loglevel=None, max_interval=_PATIENCE_SECONDS, quiet=True).run()
+    app.Beat(scheduler_cls=LeadingScheduler, loglevel="INFO", max_interval=_PATIENCE_SECONDS, quiet=True).run()
 
 
 def _wait_for_lead(connection: Any) -> None:

@@ -35,11 +35,18 @@ def _hidden(name: str, value: Any) -> Any:
     return _URL_PASSWORD.sub(r"\g<head>:****@", value) if isinstance(value, str) else value
 
 
+def drop_colours(_logger: Any, _method: str, event: Event) -> Event:
+    """Removes uvicorn's second copy of its message, painted for a terminal."""
+    event.pop("color_message", None)
+    return event
+
+
 _SHARED: list[Any] = [
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_logger_name,
     structlog.stdlib.add_log_level,
     structlog.stdlib.ExtraAdder(),
+    drop_colours,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
     structlog.processors.StackInfoRenderer(),
 ]

@@ -18,7 +18,7 @@ logger = structlog.get_logger(__name__)
 
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 # Polled every few seconds by machines; in the log they would bury everything else.
-_QUIET = ("/healthz", "/ready", "/static/")
+_QUIET = ("/health", "/ready", "/static/")
 
 Answer = Callable[[HttpRequest], HttpResponse]
 

@@ -44,4 +44,5 @@ def _series(rows: list[list[str]]) -> Series:
     raw = np.array([row[2:8] for row in rows], dtype=np.float64)
     factor = raw[:, 5] / raw[:, 3]
     prices = raw[:, :4] * factor[:, None]
-    return Series(open_ms, *(np.ascontiguousarray(column) for column in prices.T), np.rint(raw[:, 4] / factor))
+    opened, high, low, close = (np.ascontiguousarray(column) for column in prices.T)
+    return Series(open_ms, opened, high, low, close, np.rint(raw[:, 4] / factor))

@@ -147,7 +147,7 @@ def _versions(
     reading: Reading, adjustment: str, instrument: Instrument, rules: quality.Rules, table: factors.Factors | None
 ) -> list[_Bars]:
     """What will be stored: the series, and the adjusted one where there are factors. All on the tick."""
-    found = [(reading.series, adjustment, {})]
+    found: list[tuple[Series, str, dict[str, Any]]] = [(reading.series, adjustment, {})]
     if table is not None:
         day = calendars.trading_days(reading.series.open_ms, rules.calendar, timeframe=rules.timeframe)
         notes = {"adjusted_by": "factor file: price and split factors; volume divided by the split factor"}

@@ -23,7 +23,8 @@ def open_dataset(*, symbol: str, timeframe: str, source: str, name: str = "", no
     """
     with transaction.atomic():
         instrument = Instrument.objects.select_for_update(no_key=True).filter(symbol=symbol).first()
-        if faults := _open_faults(symbol, instrument, timeframe, source):
+        faults = _open_faults(symbol, instrument, timeframe, source)
+        if faults or instrument is None:
             raise InputError("The dataset cannot be opened.", faults=faults)
         family = Dataset.objects.filter(
             instrument=instrument, timeframe=timeframe, source=source, adjustment=Adjustment.RAW
@@ -73,9 +74,7 @@ def _open_faults(symbol: str, instrument: Instrument | None, timeframe: str, sou
     return faults
 
 
-def _create_empty(
-    revision: int, instrument: Instrument | None, timeframe: str, source: str, name: str, now: datetime
-) -> UUID:
+def _create_empty(revision: int, instrument: Instrument, timeframe: str, source: str, name: str, now: datetime) -> UUID:
     row = Dataset.objects.create(
         id=uuid.uuid4(),
         instrument=instrument,
@@ -128,13 +127,13 @@ def _correct(row: Dataset, bars: Series) -> Series:
     for old, new in zip(overlap, bars, strict=True):
         differs |= old[place] != new[known]
     if differs.any():
-        changed = Series(*(column[known][differs] for column in bars))
+        changed = Series._make(column[known][differs] for column in bars)
         prices = list(Series._fields[1:])
         TailBar.objects.bulk_create(
             _rows(row, changed), update_conflicts=True, unique_fields=["dataset", "open_ms"], update_fields=prices
         )
         row.tail_digest = barstore.extend_digest("", _whole_tail(row))
-    return Series(*(column[fresh] for column in bars))
+    return Series._make(column[fresh] for column in bars)
 
 
 def _late_fault(row: Dataset, late: Ints) -> Fault:

@@ -9,7 +9,7 @@ export class ApiError extends Error {
   }
 }
 
-const csrfToken = () => document.querySelector('meta[name="csrf-token"]')?.content ?? "";
+const csrfToken = () => document.querySelector("[name=csrfmiddlewaretoken]")?.value ?? "";
 
 async function request(url, options) {
   const response = await fetch(url, { credentials: "same-origin", ...options, headers: { Accept: "application/json", ...options?.headers } });

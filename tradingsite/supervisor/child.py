@@ -78,7 +78,8 @@ class Child:
     @property
     def output(self) -> int:
         """The file descriptor its words come out of."""
-        assert self._process is not None and self._process.stdout is not None
+        assert self._process is not None  # noqa: S101  only asked while it runs
+        assert self._process.stdout is not None  # noqa: S101  always a pipe
         return self._process.stdout.fileno()
 
     def start(self) -> None:
@@ -96,7 +97,8 @@ class Child:
             group=self.spec.user,
             extra_groups=None if self.spec.user is None else [],
             pass_fds=tuple(self.spec.pass_fds),
-            preexec_fn=_die_with_parent(self.spec.stop_signal) if _libc is not None else None,
+            # One thread only, so nothing can hold a lock across the fork.
+            preexec_fn=_die_with_parent(self.spec.stop_signal) if _libc is not None else None,  # noqa: PLW1509
         )
         self._started = time.monotonic()
         os.set_blocking(self.output, False)
