@@ -78,8 +78,8 @@ class Child:
     @property
     def output(self) -> int:
         """The file descriptor its words come out of."""
-        assert self._process is not None  # noqa: S101  only asked while it runs
-        assert self._process.stdout is not None  # noqa: S101  always a pipe
+        assert self._process is not None
+        assert self._process.stdout is not None
         return self._process.stdout.fileno()
 
     def start(self) -> None:
