@@ -237,7 +237,9 @@ def _fill(folder: Path, dataset_id: UUID, *, key: str, count: int) -> None:
 
 def _build(building: Path, dataset_id: UUID, *, key: str, count: int) -> None:
     files = [
-        np.lib.format.open_memmap(building / f"{name}.npy", mode="w+", dtype=DTYPES[name], shape=(count,))
+        np.lib.format.open_memmap(  # type: ignore[no-untyped-call]  # numpy ships it without types
+            building / f"{name}.npy", mode="w+", dtype=DTYPES[name], shape=(count,)
+        )
         for name in COLUMNS
     ]
     row, hashes = 0, []

@@ -89,7 +89,7 @@ def sessions(calendar: str, first_day: int, last_day: int) -> Ints:
 
     Loads pandas (through exchange_calendars): for imports and workers only.
     """
-    import exchange_calendars  # noqa: PLC0415 (see above)
+    import exchange_calendars  # type: ignore[import-untyped]  # noqa: PLC0415 (see above; it ships no types)
 
     # A margin on both sides: the library refuses ranges without a session.
     start, end = (_EPOCH_DATE + timedelta(days=day) for day in (first_day - 10, last_day + 10))
