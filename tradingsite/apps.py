@@ -9,4 +9,6 @@ class TradingsiteConfig(AppConfig):
 
     def ready(self) -> None:
         # shared_task in the apps finds its Celery app only once this module is imported.
-        from tradingsite import celery  # noqa: F401, PLC0415  not before the app registry is ready
+        from tradingsite import celery, wiring  # noqa: F401, PLC0415  not before the app registry is ready
+
+        wiring.wire()

@@ -1,0 +1,45 @@
+"""What workers do: run a backtest, and look for runs whose hint or whose worker was lost."""
+
+import os
+import socket
+from typing import Any
+from uuid import UUID
+
+import structlog
+from celery import shared_task
+
+from backtests import publishing, services
+from backtests.services import running
+
+logger = structlog.get_logger(__name__)
+
+
+@shared_task(name=publishing.TASK)
+def run_backtest(*, backtest_id: str, **_later: Any) -> str | None:
+    """Run one backtest, or go on with it. Delivered twice, it runs once: the lease decides."""
+    try:
+        return services.run_chunked(backtest_id=UUID(backtest_id), worker=worker_name())
+    except Exception as unforeseen:
+        # The row must say that the run failed, or its owner waits until three workers have tried.
+        # The exception goes on to the log, where the request id leads to it.
+        running.fail(
+            backtest_id=UUID(backtest_id),
+            error_code="INTERNAL_ERROR",
+            error_message=f"The run broke on our side ({type(unforeseen).__name__}); the log tells more.",
+        )
+        raise
+
+
+@shared_task(name="backtests.requeue_lost")
+def requeue_lost(**_later: Any) -> int:
+    """Repeat the hints that were lost. The beat calls it every half minute."""
+    lost = services.requeue_lost()
+    for backtest_id in lost:
+        publishing.announce(backtest_id)
+        logger.info("backtest.requeued", backtest_id=str(backtest_id))
+    return len(lost)
+
+
+def worker_name() -> str:
+    """Who runs it, for people: machine and process."""
+    return f"{socket.gethostname()}:{os.getpid()}"

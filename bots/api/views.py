@@ -1,0 +1,96 @@
+"""Bots over HTTP: parse, one call, answer."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
+from rest_framework import status
+from rest_framework.generics import GenericAPIView
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from bots import selectors
+from bots.api.output import bot_output
+from bots.services import definition
+from configuration.services import Actor
+from engine.domain.errors import Fault, InputError
+
+
+class Bots(GenericAPIView[Any]):
+    """The caller's bots, newest first; a superuser sees everybody's."""
+
+    @extend_schema(operation_id="bots_list", responses=OpenApiTypes.OBJECT)
+    def get(self, request: Request) -> Response:
+        page = self.paginate_queryset(selectors.bots(owner_id=seen_by(request)))
+        return self.get_paginated_response([bot_output(one) for one in selectors.described(page or [])])
+
+    @extend_schema(operation_id="bots_create", request=OpenApiTypes.OBJECT, responses={201: OpenApiTypes.OBJECT})
+    def post(self, request: Request) -> Response:
+        form, reason = body_of(request)
+        bot = definition.define(
+            owner_id=owner_id(request), form=form, actor=actor_of(request), source="api", reason=reason, now=_now()
+        )
+        return Response(bot_output(selectors.described([bot])[0]), status=status.HTTP_201_CREATED)
+
+
+class OneBot(GenericAPIView[Any]):
+    """One bot: read, replace, retire."""
+
+    @extend_schema(operation_id="bots_read", responses=OpenApiTypes.OBJECT)
+    def get(self, request: Request, bot_id: UUID) -> Response:
+        bot = selectors.bot(bot_id, owner_id=seen_by(request))
+        return Response(bot_output(selectors.described([bot])[0]))
+
+    @extend_schema(operation_id="bots_replace", request=OpenApiTypes.OBJECT, responses=OpenApiTypes.OBJECT)
+    def put(self, request: Request, bot_id: UUID) -> Response:
+        form, reason = body_of(request)
+        bot = definition.redefine(
+            bot_id=bot_id,
+            form=form,
+            actor=actor_of(request),
+            source="api",
+            reason=reason,
+            now=_now(),
+            owner_id=seen_by(request),
+        )
+        return Response(bot_output(selectors.described([bot])[0]))
+
+    @extend_schema(operation_id="bots_retire", responses={204: None})
+    def delete(self, request: Request, bot_id: UUID) -> Response:
+        definition.retire(bot_id=bot_id, now=_now(), owner_id=seen_by(request))
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+def body_of(request: Request) -> tuple[Mapping[str, Any], str]:
+    """The form, and the reason that travels with it."""
+    if not isinstance(request.data, Mapping):
+        raise InputError("The body must be a map.", faults=[Fault("invalid_type", "", "The body must be a map.")])
+    form = {name: value for name, value in request.data.items() if name != "reason"}
+    reason = request.data.get("reason", "")
+    if not isinstance(reason, str):
+        raise InputError("reason must be text.", faults=[Fault("invalid_type", "/reason", "reason must be text.")])
+    return form, reason
+
+
+def actor_of(request: Request) -> Actor:
+    """The authenticated principal, as the ledger writes it down."""
+    return Actor(kind="user", id=str(owner_id(request)), label=request.user.get_username())
+
+
+def owner_id(request: Request) -> int:
+    """The caller's id; anonymous callers never come this far."""
+    user: AbstractBaseUser | AnonymousUser = request.user
+    return int(user.pk or 0)
+
+
+def seen_by(request: Request) -> int | None:
+    """Whose bots the caller sees: their own, or (None) everybody's."""
+    return None if getattr(request.user, "is_superuser", False) else owner_id(request)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

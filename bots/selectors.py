@@ -1,0 +1,92 @@
+"""Bots as they are, and the parameters each resolves to."""
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+from uuid import UUID
+
+from bots import mappers
+from bots.errors import BotNotFound
+from bots.mappers import Definition, Key
+from bots.models import Bot, BotQuerySet
+from configuration import store
+from configuration.image import Image, Path
+from configuration.selectors import BotScope, Resolved
+
+
+class Described(NamedTuple):
+    """A bot with what it resolves to where no symbol has its own word.
+
+    ``resolved``: value, origin and what it shadows of every parameter in the bot's form. ``own``:
+    those the bot sets itself.
+    """
+
+    bot: Bot
+    definition: Definition
+    resolved: Mapping[Key, Resolved]
+
+    @property
+    def own(self) -> frozenset[Key]:
+        return frozenset(key for key, found in self.resolved.items() if found.origin.scope == "bot")
+
+
+def bots(*, owner_id: int | None = None) -> BotQuerySet:
+    """Bots in service, newest first. ``owner_id`` None: everybody's."""
+    found = Bot.objects.in_service().newest_first()
+    return found if owner_id is None else found.owned_by(owner_id)
+
+
+def bot(bot_id: UUID, *, owner_id: int | None = None, lock: bool = False) -> Bot:
+    """One bot in service. ``lock`` holds its row until the transaction ends.
+
+    Raises: BOT_NOT_FOUND, also for another owner's bot and for a retired one.
+    """
+    found = bots(owner_id=owner_id).filter(id=bot_id)
+    one = (found.select_for_update() if lock else found).first()
+    if one is None:
+        raise BotNotFound(f"There is no bot {bot_id}.")
+    return one
+
+
+def bot_named(name: str, *, owner_id: int | None = None) -> Bot:
+    """The newest bot in service of that name. Raises: BOT_NOT_FOUND."""
+    one = bots(owner_id=owner_id).filter(name=name).first()
+    if one is None:
+        raise BotNotFound(f"There is no bot named {name!r}.")
+    return one
+
+
+def described(bots: Iterable[Bot]) -> list[Described]:
+    """Each bot with what it resolves to. One query, for however many bots."""
+    # One image for all of them: resolving each by itself would ask for the head once a bot.
+    image = store.current()
+    return [_described(bot, image) for bot in bots]
+
+
+def scope_of(bot: Bot) -> BotScope:
+    """What a snapshot of this bot is made for."""
+    return BotScope(
+        bot=str(bot.id),
+        strategy=bot.strategy,
+        symbols=tuple(bot.symbols),
+        definition={"name": bot.name, "timeframe": bot.timeframe},
+    )
+
+
+def own_parameters(bot: Bot) -> frozenset[Key]:
+    """The parameters of its form that this bot sets itself, rather than inherits."""
+    return described([bot])[0].own
+
+
+def _described(bot: Bot, image: Image) -> Described:
+    path = Path(str(bot.id))
+    keys = list(mappers.form_fields(bot.strategy).values())
+    by_namespace = {namespace: image.resolve(namespace, path) for namespace in {key[0] for key in keys}}
+    resolved = {(namespace, name): by_namespace[namespace][name] for namespace, name in keys}
+    definition = Definition(
+        name=bot.name,
+        strategy=bot.strategy,
+        timeframe=bot.timeframe,
+        symbols=tuple(bot.symbols),
+        parameters={key: found.value for key, found in resolved.items()},
+    )
+    return Described(bot, definition, resolved)

@@ -1,0 +1,1 @@
+"""What may be done to bots: one module for each part of their life."""
