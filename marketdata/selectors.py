@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from engine.domain.errors import Fault, NotFound
 from engine.domain.values import Instrument as EngineInstrument
 from engine.domain.values import Ints, Series
-from marketdata import barstore, calendars, mappers, quality
+from marketdata import barstore, calendars, mappers, quality, studies
 from marketdata.models import Adjustment, Dataset, Instrument, Study, StudyColumn
 
 LARGEST_PAGE = 5_000
@@ -95,20 +95,20 @@ def closed_bars(dataset_id: UUID | str, *, start_ms: int | None = None, end_ms: 
 
 def dataset(dataset_id: UUID | str) -> DatasetInfo:
     """One dataset, whatever its state. Raises: NOT_FOUND."""
-    return _info(_row(dataset_id))
+    return info_of(_row(dataset_id))
 
 
 def datasets(
     *, symbol: str | None = None, timeframe: str | None = None, source: str | None = None, current: bool = True
 ) -> list[DatasetInfo]:
     """The datasets that match, by symbol, timeframe, newest first; ``current`` leaves superseded and retired out."""
-    return [_info(row) for row in dataset_rows(symbol=symbol, timeframe=timeframe, source=source, current=current)]
+    return [info_of(row) for row in dataset_rows(symbol=symbol, timeframe=timeframe, source=source, current=current)]
 
 
 def datasets_by_id(dataset_ids: Iterable[UUID | str]) -> dict[UUID, DatasetInfo]:
     """Those of the named datasets that exist, in one query."""
     rows = Dataset.objects.filter(id__in=[found for value in dataset_ids if (found := _uuid(value))])
-    return {row.id: _info(row) for row in rows.select_related("instrument")}
+    return {row.id: info_of(row) for row in rows.select_related("instrument")}
 
 
 def dataset_rows(
@@ -125,6 +125,27 @@ def dataset_rows(
     if source:
         rows = rows.filter(source=source)
     return rows.order_by("instrument__symbol", "timeframe", "-created_at", "id")
+
+
+def info_of(row: Dataset) -> DatasetInfo:
+    """The public face of a dataset's row, for pages of ``dataset_rows``."""
+    return DatasetInfo(
+        id=row.id,
+        symbol=row.instrument.symbol,
+        timeframe=row.timeframe,
+        source=row.source,
+        adjustment=row.adjustment,
+        name=row.name,
+        revision=row.revision,
+        calendar=row.instrument.calendar,
+        first_open_ms=row.first_open_ms,
+        last_open_ms=row.last_open_ms,
+        bar_count=row.bar_count,
+        fingerprint=row.fingerprint,
+        marks=tuple(row.quality.get("marks", ())),
+        is_current=row.superseded_by_id is None and row.retired_at is None,
+        created_at=row.created_at,
+    )
 
 
 def default_dataset(symbol: str, timeframe: str) -> DatasetInfo | None:
@@ -145,12 +166,17 @@ def default_datasets(symbols: Iterable[str], timeframe: str) -> dict[str, Datase
         retired_at__isnull=True,
     )
     best_last = rows.select_related("instrument").order_by(adjusted_first, "bar_count", "created_at", "id")
-    return {row.instrument.symbol: _info(row) for row in best_last}
+    return {row.instrument.symbol: info_of(row) for row in best_last}
 
 
 def fingerprint(dataset_id: UUID | str) -> str:
     """The hash that names the dataset's bars: equal hashes, equal bars. Raises: NOT_FOUND."""
     return _row(dataset_id).fingerprint
+
+
+def quality_report(dataset_id: UUID | str) -> dict[str, Any]:
+    """What was found in the bars at import: warnings with examples, marks, rounding. Raises: NOT_FOUND."""
+    return dict(_row(dataset_id).quality)
 
 
 def coverage(dataset_id: UUID | str) -> Coverage:
@@ -231,6 +257,11 @@ def bars_page(
     return Page(_merge(series, merged), merged, _start_row(row, series), count)
 
 
+def study_catalogue() -> list[studies.StudyDeclaration]:
+    """Every study that can be asked for, by name."""
+    return list(studies.catalogue().values())
+
+
 def study(study_id: UUID | str) -> StudyInfo:
     """One study without its values. Raises: NOT_FOUND."""
     return _study_info(_study_row(study_id))
@@ -278,26 +309,6 @@ def _uuid(value: UUID | str) -> UUID | None:
         return value if isinstance(value, UUID) else UUID(value)
     except ValueError:
         return None
-
-
-def _info(row: Dataset) -> DatasetInfo:
-    return DatasetInfo(
-        id=row.id,
-        symbol=row.instrument.symbol,
-        timeframe=row.timeframe,
-        source=row.source,
-        adjustment=row.adjustment,
-        name=row.name,
-        revision=row.revision,
-        calendar=row.instrument.calendar,
-        first_open_ms=row.first_open_ms,
-        last_open_ms=row.last_open_ms,
-        bar_count=row.bar_count,
-        fingerprint=row.fingerprint,
-        marks=tuple(row.quality.get("marks", ())),
-        is_current=row.superseded_by_id is None and row.retired_at is None,
-        created_at=row.created_at,
-    )
 
 
 def _study_info(row: Study) -> StudyInfo:

@@ -37,7 +37,7 @@ def define_instrument(definition: InstrumentDefinition, *, now: datetime) -> str
 
     Raises: VALIDATION_ERROR with every fault; WRONG_STATE when stored bars would no longer lie on the tick.
     """
-    if faults := _faults(definition):
+    if faults := _value_faults(definition):
         raise InputError("The instrument cannot be defined.", faults=faults)
     values = {name: value for name, value in vars(definition).items() if name != "symbol"} | {"updated_at": now}
     with transaction.atomic():
@@ -45,22 +45,30 @@ def define_instrument(definition: InstrumentDefinition, *, now: datetime) -> str
         if row is None:
             Instrument.objects.create(symbol=definition.symbol, created_at=now, **values)
         else:
-            _refuse_coarser_tick(row, definition.price_tick)
+            if faults := _tick_faults(row, definition.price_tick):
+                raise WrongState("The instrument has bars.", faults=faults)
             Instrument.objects.filter(pk=row.pk).update(**values)
     return definition.symbol
 
 
-def _refuse_coarser_tick(row: Instrument, price_tick: Decimal) -> None:
-    if row.price_tick % price_tick and row.datasets.exists():
-        message = (
-            f"price_tick of {row.symbol} is {row.price_tick.normalize():f} and its bars lie on it; "
-            f"{price_tick.normalize():f} does not divide it. Choose a finer tick."
-        )
-        fault = Fault("tick_would_break_bars", "/price_tick", message, got=str(price_tick))
-        raise WrongState("The instrument has bars.", faults=[fault])
+def instrument_faults(definition: InstrumentDefinition) -> list[Fault]:
+    """Why ``define_instrument`` would refuse; empty when it would not."""
+    faults = _value_faults(definition)
+    row = Instrument.objects.filter(symbol=definition.symbol).first()
+    return faults or (_tick_faults(row, definition.price_tick) if row else [])
 
 
-def _faults(definition: InstrumentDefinition) -> list[Fault]:
+def _tick_faults(row: Instrument, price_tick: Decimal) -> list[Fault]:
+    if not row.price_tick % price_tick or not row.datasets.exists():
+        return []
+    message = (
+        f"price_tick of {row.symbol} is {row.price_tick.normalize():f} and its bars lie on it; "
+        f"{price_tick.normalize():f} does not divide it. Choose a finer tick."
+    )
+    return [Fault("tick_would_break_bars", "/price_tick", message, got=str(price_tick))]
+
+
+def _value_faults(definition: InstrumentDefinition) -> list[Fault]:
     faults = [
         *_choice_fault("asset_class", definition.asset_class, AssetClass.values),
         *_choice_fault("calendar", definition.calendar, list(calendars.ZONES)),
