@@ -71,20 +71,20 @@ class Backtest(models.Model):
     progress = models.FloatField(default=0.0)
     rows_total = models.BigIntegerField(default=0)
     rows_done = models.BigIntegerField(default=0)
-    metrics = models.JSONField(default=dict)
+    metrics = models.JSONField(default=dict, blank=True)
     error_code = models.CharField(max_length=64, blank=True, default="")
     error_message = models.TextField(blank=True, default="")
 
     created_at = models.DateTimeField()
     enqueued_at = models.DateTimeField()
-    started_at = models.DateTimeField(null=True)
-    finished_at = models.DateTimeField(null=True)
-    cancel_requested_at = models.DateTimeField(null=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    cancel_requested_at = models.DateTimeField(null=True, blank=True)
 
     attempts = models.PositiveIntegerField(default=0)
-    lease_token = models.UUIDField(null=True)
+    lease_token = models.UUIDField(null=True, blank=True)
     lease_owner = models.CharField(max_length=200, blank=True, default="")
-    heartbeat_at = models.DateTimeField(null=True)
+    heartbeat_at = models.DateTimeField(null=True, blank=True)
 
     objects = BacktestQuerySet.as_manager()
 

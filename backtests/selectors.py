@@ -283,13 +283,12 @@ def _all_of(keeps: Sequence[Keep]) -> Keep | None:
 
 
 def _on_row(backtest_id: UUID, kind: str, row: int) -> Records:
-    """Records of one row; they are written in rising rows, so the search ends where they pass it."""
+    """Records of one row. Within a timestamp fills come before decisions, so rows rise only from chunk to chunk."""
     found = [np.zeros(0, records.DTYPES[kind])]
     for stretch in records.stretches(backtest_id, kind):
-        first, last = np.searchsorted(stretch["row"], [row, row + 1])
-        found.append(stretch[first:last])
-        if last < len(stretch):
+        if stretch["row"].min() > row:
             break
+        found.append(stretch[stretch["row"] == row])
     return np.concatenate(found)
 
 

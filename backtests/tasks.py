@@ -9,7 +9,6 @@ import structlog
 from celery import shared_task
 
 from backtests import publishing, services
-from backtests.services import running
 
 logger = structlog.get_logger(__name__)
 
@@ -17,17 +16,7 @@ logger = structlog.get_logger(__name__)
 @shared_task(name=publishing.TASK)
 def run_backtest(*, backtest_id: str, **_later: Any) -> str | None:
     """Run one backtest, or go on with it. Delivered twice, it runs once: the lease decides."""
-    try:
-        return services.run_chunked(backtest_id=UUID(backtest_id), worker=worker_name())
-    except Exception as unforeseen:
-        # The row must say that the run failed, or its owner waits until three workers have tried.
-        # The exception goes on to the log, where the request id leads to it.
-        running.fail(
-            backtest_id=UUID(backtest_id),
-            error_code="INTERNAL_ERROR",
-            error_message=f"The run broke on our side ({type(unforeseen).__name__}); the log tells more.",
-        )
-        raise
+    return services.run_chunked(backtest_id=UUID(backtest_id), worker=worker_name())
 
 
 @shared_task(name="backtests.requeue_lost")

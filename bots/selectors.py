@@ -55,6 +55,11 @@ def bot_named(name: str, *, owner_id: int | None = None) -> Bot:
     return one
 
 
+def names_ever_used(*, owner_id: int) -> frozenset[str]:
+    """Names of all bots this owner has or had, retired ones too."""
+    return frozenset(Bot.objects.owned_by(owner_id).values_list("name", flat=True))
+
+
 def described(bots: Iterable[Bot]) -> list[Described]:
     """Each bot with what it resolves to. One query, for however many bots."""
     # One image for all of them: resolving each by itself would ask for the head once a bot.

@@ -25,7 +25,7 @@ from backtests.services import leases
 from backtests.services.leases import Lease
 from configuration import mappers as configuration_mappers
 from configuration import selectors as configuration
-from engine import run
+from engine import metrics, run
 from engine.domain.errors import PlatformError
 from engine.domain.values import Bars, Instrument, Series, Signals
 from engine.run import Plan, Result, RunState, StrategySetup
@@ -69,7 +69,8 @@ def run_chunked(*, backtest_id: UUID, worker: str, checkpoint: Checkpoint = _now
 
     worker: who runs it, for people. checkpoint: called as "claimed", then "computed" before and
     "stored" after each chunk's transaction. Returns the status the run ended in; None when there was
-    nothing to do or the lease was lost to another worker.
+    nothing to do or the lease was lost to another worker. What nobody foresaw is raised on, after the
+    row says that the run failed.
     """
     lease = leases.claim(backtest_id, worker=worker)
     if lease is None:
@@ -79,16 +80,13 @@ def run_chunked(*, backtest_id: UUID, worker: str, checkpoint: Checkpoint = _now
         ended = _run(lease, checkpoint)
     except PlatformError as broken:
         ended = leases.end(lease, BacktestStatus.FAILED, error_code=broken.specific_code, error_message=str(broken))
+    except Exception as unforeseen:
+        # The row must say that the run failed, or its owner waits until three workers have tried.
+        message = f"The run broke on our side ({type(unforeseen).__name__}); the log tells more."
+        leases.end(lease, BacktestStatus.FAILED, error_code=PlatformError.code, error_message=message)
+        raise
     logger.info("backtest.ended", backtest_id=str(backtest_id), status=ended, worker=worker)
     return ended
-
-
-def fail(*, backtest_id: UUID, error_code: str, error_message: str) -> None:
-    """End a running backtest that broke in a way nobody foresaw; the caller has logged it."""
-    token = Backtest.objects.filter(id=backtest_id).values_list("lease_token", flat=True).first()
-    if token is not None:
-        lease = Lease(backtest_id, token)
-        leases.end(lease, BacktestStatus.FAILED, error_code=error_code, error_message=error_message)
 
 
 def _run(lease: Lease, checkpoint: Checkpoint) -> str | None:
@@ -105,7 +103,7 @@ def _run(lease: Lease, checkpoint: Checkpoint) -> str | None:
         if not _stored(lease, point, result, total=len(work.bars.open_ms)):
             return leases.end(lease, BacktestStatus.CANCELLED)
         checkpoint("stored")
-    return leases.end(lease, BacktestStatus.COMPLETED, progress=1.0, metrics=_metrics(lease.backtest_id))
+    return leases.end(lease, BacktestStatus.COMPLETED, progress=1.0, metrics=_metrics(lease.backtest_id, work.plan))
 
 
 # --- what it computes with
@@ -213,15 +211,14 @@ def _left_behind(result: Result) -> dict[str, NDArray[np.void]]:
     }
 
 
-def _metrics(backtest_id: UUID) -> dict[str, str | int | None]:
+def _metrics(backtest_id: UUID, plan: Plan) -> dict[str, str | int | None]:
     """Computed from what is stored, so that a result says the same of itself ever after."""
-    from engine import metrics  # noqa: PLC0415
-
     equity = records.everything(backtest_id, RecordKind.EQUITY)
     found = metrics.summarise(
         np.ascontiguousarray(equity["open_ms"]),
         np.ascontiguousarray(equity["equity"]),
         records.everything(backtest_id, RecordKind.TRIP),
         records.everything(backtest_id, RecordKind.FILL),
+        start_equity=float(plan.params.limits["capital"][0]),
     )
     return mappers.stored_metrics(found)
