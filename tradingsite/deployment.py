@@ -446,11 +446,12 @@ def _gather(environ: Mapping[str, str], root: Path) -> tuple[Deployment, list[Fa
     mode = environ.get("TRADINGSITE_DEPLOYMENT_MODE") or values.get("TRADINGSITE_DEPLOYMENT_MODE")
     if mode in ("docker", "production"):
         take(_read(folder / f".env.{mode}", faults), f".env.{mode}")
-    take({name: value for name, value in environ.items() if _is_ours(name)}, "environment")
+    take({name: value for name, value in environ.items() if is_setting(name)}, "environment")
     return Deployment(root, folder, values, origins), faults
 
 
-def _is_ours(name: str) -> bool:
+def is_setting(name: str) -> bool:
+    """Whether a name of the environment is one of our settings, or passed through."""
     return name.startswith("TRADINGSITE_") or any(setting.name == name for setting in SETTINGS)
 
 
@@ -562,7 +563,7 @@ def _report(deployment: Deployment, faults: list[Fault]) -> str:
             place = deployment.origins.get(fault.pointer, "a file")
             lines.append(f"      there     {fault.got!r}, from {place}")
         lines += [f"      action    {_action(fault, deployment)}", f"      see       {_page(fault)}"]
-    ours = sorted(name for name in deployment.values if _is_ours(name))
+    ours = sorted(name for name in deployment.values if is_setting(name))
     lines += ["", "  searched  " + "; ".join(_searched(deployment))]
     lines += ["  there     " + (", ".join(ours) or "nothing of ours"), f"  see       {PAGE}"]
     return "\n".join(lines)

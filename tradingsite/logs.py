@@ -47,7 +47,6 @@ _SHARED: list[Any] = [
     structlog.stdlib.add_log_level,
     structlog.stdlib.ExtraAdder(),
     drop_colours,
-    structlog.processors.TimeStamper(fmt="iso", utc=True),
     structlog.processors.StackInfoRenderer(),
 ]
 
@@ -69,8 +68,14 @@ def configure_structlog() -> None:
 def settings(*, level: str, is_json: bool) -> dict[str, Any]:
     """Django's LOGGING."""
     last: list[Any] = (
-        [structlog.processors.format_exc_info, hide_secrets, structlog.processors.JSONRenderer()]
+        [
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            hide_secrets,
+            structlog.processors.JSONRenderer(),
+        ]
         if is_json
+        # No time: the platform's log stamps every line, and a terminal shows now.
         else [hide_secrets, structlog.dev.ConsoleRenderer(colors=False, exception_formatter=_plain_trace)]
     )
     return {

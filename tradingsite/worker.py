@@ -6,6 +6,7 @@ containers and a second machine start exactly the same worker.
 
 import os
 import sys
+import warnings
 from typing import Any, NamedTuple
 
 # Celery reads it while it is imported: SIGTERM then means "give running tasks back", not "wait for them".
@@ -56,8 +57,11 @@ def serve(queue: str, more: list[str]) -> None:
     def tell(**_: Any) -> None:
         heartbeats.try_beat(f"worker-{queue}")
 
+    # Its reason is pickle, which this queue does not accept.
+    warnings.filterwarnings("ignore", message="You're running the worker with superuser privileges")
     app.worker_main(
         [
+            "--quiet",  # without the banner
             "worker",
             f"--queues={queue}",
             f"--pool={kind.pool}",

@@ -34,6 +34,10 @@ def main(arguments: list[str]) -> int:
         )
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:
+        # The reader (head, less) has seen enough; nothing more may be written, not even at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -91,11 +95,18 @@ def _start_detached(settings: Deployment, options: argparse.Namespace) -> int:
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
+    return _wait_for_detached(settings, process)
+
+
+def _wait_for_detached(settings: Deployment, process: "subprocess.Popen[bytes]") -> int:
     deadline = time.monotonic() + _START_SECONDS
     while process.poll() is None and time.monotonic() < deadline:
-        status = _ask(settings, {"do": "status"})
-        if status and status["is_ready"]:
-            _tell(*status["summary"], *(_ask(settings, {"do": "once"}) or {}).get("lines", []))
+        status = _ask(settings, {"do": "status"}) or {}
+        if status.get("has_once"):
+            # At once, not when all is ready: a password made by a start that then fails is still needed.
+            _tell(*(_ask(settings, {"do": "once"}) or {}).get("lines", []))
+        if status.get("is_ready"):
+            _tell(*status["summary"])
             return 0
         time.sleep(0.1)
     console.follow(platform.log_path(settings), lines=30)
@@ -104,9 +115,12 @@ def _start_detached(settings: Deployment, options: argparse.Namespace) -> int:
 
 def _stop(_options: argparse.Namespace) -> int:
     settings = deployment.load()
-    if _ask(settings, {"do": "stop"}) is None:
+    answer = _ask(settings, {"do": "stop"})
+    if answer is None:
         return _not_running()
-    if not control.wait_for_lock(settings.state / "platform.lock", timeout=_STOP_SECONDS):
+    if not control.wait_for_end(answer["pid"], timeout=_STOP_SECONDS) or not control.wait_for_lock(
+        settings.state / "platform.lock", timeout=_STOP_SECONDS
+    ):
         return _complain(f"The platform has not ended after {_STOP_SECONDS:.0f} s; see ./platform.sh logs.")
     _tell("stopped")
     return 0
@@ -156,6 +170,9 @@ def _settings(_options: argparse.Namespace) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     state = deployment.ROOT / "var" / "test"
+    # Nothing of the operator's own environment may reach tests: no keys, no database, no other mode.
+    for name in [name for name in os.environ if deployment.is_setting(name)]:
+        del os.environ[name]
     os.environ.update(
         {"TRADINGSITE_ENV_DIR": str(state), "TRADINGSITE_STATE_DIR": "var/test", "TRADINGSITE_DEPLOYMENT_MODE": "local"}
     )

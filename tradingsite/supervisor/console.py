@@ -25,7 +25,7 @@ class Console:
             path, maxBytes=megabytes * 1024 * 1024, backupCount=files, encoding="utf-8"
         )
         self._file.setFormatter(logging.Formatter("%(message)s"))
-        self._is_quiet = is_quiet
+        self.is_quiet = is_quiet
         self._is_coloured = not is_quiet and sys.stdout.isatty() and "NO_COLOR" not in os.environ
         self._colours: dict[str, int] = {}
         self._recent: dict[str, deque[str]] = {}
@@ -44,11 +44,18 @@ class Console:
 
     def show(self, text: str) -> None:
         """To the screen alone: what must not be kept, such as a password shown once."""
-        if not self._is_quiet:
+        if not self.is_quiet:
             # A terminal that went away must not take the platform with it.
             with contextlib.suppress(OSError, ValueError):
                 sys.stdout.write(text + "\n")
                 sys.stdout.flush()
+
+    def complain(self, text: str) -> None:
+        """A line that must be seen: also where the screen otherwise belongs to somebody else."""
+        self.say(text)
+        if self.is_quiet:
+            with contextlib.suppress(OSError, ValueError):
+                sys.stderr.write(text + "\n")
 
     def recent(self, name: str) -> list[str]:
         """The last lines of one process, to be told again when it could not start."""

@@ -80,6 +80,27 @@ def lock(path: Path) -> IO[str]:
     return file
 
 
+def wait_for_end(pid: int, *, timeout: float) -> bool:
+    """Whether a supervisor that was told to stop has ended in time."""
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline:
+        try:
+            os.kill(pid, 0)
+        except OSError:
+            return True
+        if _is_zombie(pid):
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def _is_zombie(pid: int) -> bool:
+    # Ended, but its own parent has not looked yet: nothing of it runs any more.
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] == "Z"
+    return False
+
+
 def wait_for_lock(path: Path, *, timeout: float) -> bool:
     """Whether the state directory became free in time."""
     deadline = time.monotonic() + timeout

@@ -6,6 +6,7 @@ The keeper normally ends them within seconds. This is for the day when both were
 import contextlib
 import json
 import os
+import shutil
 import subprocess
 import time
 from pathlib import Path
@@ -46,7 +47,7 @@ def _is_ours(pid: int, program: str) -> bool:
     try:
         os.kill(pid, 0)
         shown = subprocess.run(  # noqa: S603
-            ["ps", "-o", "command=", "-p", str(pid)],  # noqa: S607  where ps is differs by system
+            [shutil.which("ps") or "/bin/ps", "-o", "command=", "-p", str(pid)],
             capture_output=True,
             text=True,
             check=False,

@@ -51,7 +51,7 @@ class Loop:
     # --- processes
 
     def start(self, spec: Spec) -> Child:
-        child = Child(spec, on_line=self.console.line)
+        child = Child(spec, on_line=self._on_line)
         self.children[spec.name] = child
         self._launch(child)
         return child
@@ -77,6 +77,11 @@ class Loop:
         self._tell_keeper(f"+{child.pid} {int(child.spec.stop_signal)}")
         self._note()
         self._selector.register(child.output, selectors.EVENT_READ, child.read)
+
+    def _on_line(self, name: str, text: str) -> None:
+        # Valkey advises a kernel setting of the whole machine at every start; not ours to ask for.
+        if "WARNING Memory overcommit" not in text:
+            self.console.line(name, text)
 
     # --- waiting
 

@@ -1,15 +1,17 @@
 """The platform as a whole: what starts after what, when it is ready, and how it all ends."""
 
+import ipaddress
 import json
 import os
 import shlex
 import socket
+import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,7 @@ _NOT_IN_BACKTEST_MODE = ("worker-bots", "stream")
 _SERVER_SECONDS = 30.0
 _PREPARE_SECONDS = 600.0
 _READY_SECONDS = 60.0
+_GOODBYE_SECONDS = 10.0
 
 
 class PortInUse(SetupError):
@@ -98,6 +101,15 @@ class Platform:
             os.close(writing)
         with os.fdopen(reading, encoding="utf-8") as secrets:
             self.once = secrets.read().splitlines()
+        # In the foreground now: a password made by a start that then fails is still needed. In the
+        # background the waiting `start -d` fetches it over the control socket.
+        if not self.console.is_quiet:
+            self._tell_once()
+
+    def _tell_once(self) -> None:
+        for line in self.once:
+            self.console.show(line)
+        self.once = []
 
     def _start_processes(self) -> None:
         for name, command in procfile(self.settings.root / "Procfile").items():
@@ -150,19 +162,18 @@ class Platform:
         self.summary = summary(self.settings, took)
         for line in self.summary:
             self.console.say(line)
-        for line in self.once:
-            self.console.show(line)
 
     # --- running a command
 
     def _run_in_foreground(self, command: list[str]) -> int:
-        import subprocess  # noqa: PLC0415  only this mode needs it
-
         program = [sys.executable, *command[1:]] if command[0] == "python" else command
         process = subprocess.Popen(program, cwd=self.settings.root, env=self._environment)  # noqa: S603  the operator's own
         try:
             self.loop.wait_until(lambda: process.poll() is not None, timeout=float("inf"), name="command")
         except StopRequested:
+            # The terminal's Ctrl-C reached it too: let it finish its own goodbye first.
+            with suppress(subprocess.TimeoutExpired):
+                return process.wait(timeout=_GOODBYE_SECONDS)
             process.terminate()
         return process.wait()
 
@@ -175,7 +186,7 @@ class Platform:
                 return self._status()
             case "stop":
                 self.loop.stop_reason = "platform.sh stop"
-                return {"ok": True}
+                return {"pid": os.getpid()}
             case "worker":
                 return self._add_worker(str(request.get("queue")))
             case "once":
@@ -194,7 +205,13 @@ class Platform:
             }
             for child in self.loop.children.values()
         ]
-        return {"pid": os.getpid(), "is_ready": self.loop.is_ready, "summary": self.summary, "processes": rows}
+        return {
+            "pid": os.getpid(),
+            "is_ready": self.loop.is_ready,
+            "has_once": bool(self.once),
+            "summary": self.summary,
+            "processes": rows,
+        }
 
     def _add_worker(self, queue: str) -> dict[str, Any]:
         command = procfile(self.settings.root / "Procfile").get(f"worker-{queue}")
@@ -219,15 +236,15 @@ class Platform:
             self._tell_failure(failed)
         except SetupError as error:
             ending.code = 1
-            self.console.say(f"{error.specific_code} {error.message}")
+            self.console.complain(f"{error.specific_code} {error.message}")
         finally:
             self._stop_everything()
 
     def _tell_failure(self, failed: ProcessFailed) -> None:
-        self.console.say(f"PLATFORM-005 The platform could not start: {failed}.")
+        self.console.complain(f"PLATFORM-005 The platform could not start: {failed}.")
         for line in self.console.recent(failed.name)[-12:]:
-            self.console.say(f"    {line}")
-        self.console.say(f"The whole log: {self.console.path}; what to do: docs/errors.md#platform-005")
+            self.console.complain(f"    {line}")
+        self.console.complain(f"The whole log: {self.console.path}; what to do: docs/errors.md#platform-005")
 
     def _stop_everything(self) -> None:
         began = time.monotonic()
@@ -327,8 +344,12 @@ def _told(settings: Deployment, name: str, ours: str) -> str:
 
 def _own_address(settings: Mapping[str, str] | Deployment) -> str:
     host = settings["TRADINGSITE_HOST"]
-    reachable = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, host)  # noqa: S104  compared, not bound
-    return f"{reachable}:{settings['TRADINGSITE_PORT']}"
+    with suppress(ValueError):
+        address = ipaddress.ip_address(host)
+        if address.is_unspecified:  # listens on every address; this one is ours
+            address = ipaddress.ip_address("127.0.0.1" if address.version == 4 else "::1")
+        host = f"[{address}]" if address.version == 6 else str(address)
+    return f"{host}:{settings['TRADINGSITE_PORT']}"
 
 
 def acquire(state: Path) -> Any:
