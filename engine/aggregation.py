@@ -84,7 +84,7 @@ def combine(signals: Signals, row: int, params: Params, symbol: int) -> tuple[in
 
 
 @kernel
-def _combine_many(signals, row, params, symbol, count):  # type: ignore[no-untyped-def]
+def _combine_many(signals: Signals, row: int, params: Params, symbol: int, count: int) -> tuple[int, int, int, int]:
     newest = -1
     for each in range(count):
         action = signals.action[row, each]
@@ -105,7 +105,7 @@ def _combine_many(signals, row, params, symbol, count):  # type: ignore[no-untyp
 
 
 @kernel
-def _strongest_opponent(signals, row, params, symbol, action):  # type: ignore[no-untyped-def]
+def _strongest_opponent(signals: Signals, row: int, params: Params, symbol: int, action: int) -> int:
     best, best_strength = -1, -1.0
     for each in range(signals.action.shape[1]):
         if signals.action[row, each] == -action:
@@ -116,7 +116,7 @@ def _strongest_opponent(signals, row, params, symbol, action):  # type: ignore[n
 
 
 @kernel
-def _settle_conflict(signals, row, params, symbol, newest):  # type: ignore[no-untyped-def]
+def _settle_conflict(signals: Signals, row: int, params: Params, symbol: int, newest: int) -> tuple[int, int, int, int]:
     action = signals.action[row, newest]
     wishes = params.sides[symbol, 0 if action == _BUY else 1]
     verdict = _by_timeframe(signals, row, params, symbol, newest, wishes.timeframe_rule)
@@ -136,7 +136,7 @@ def _settle_conflict(signals, row, params, symbol, newest):  # type: ignore[no-u
 
 
 @kernel
-def _by_timeframe(signals, row, params, symbol, newest, rule):  # type: ignore[no-untyped-def]
+def _by_timeframe(signals: Signals, row: int, params: Params, symbol: int, newest: int, rule: int) -> int:
     """1: the newcomer wins, -1: it loses, 0: the timeframes say nothing (equal, or a tie)."""
     action = signals.action[row, newest]
     rank = params.timeframe_ranks[newest]
@@ -157,14 +157,14 @@ def _by_timeframe(signals, row, params, symbol, newest, rule):  # type: ignore[n
 
 
 @kernel
-def _compare(ours, theirs):  # type: ignore[no-untyped-def]
+def _compare(ours: float, theirs: float) -> int:
     if ours > theirs:
         return 1
     return -1 if ours < theirs else 0
 
 
 @kernel
-def _strongest_wins(signals, row, params, symbol, newest):  # type: ignore[no-untyped-def]
+def _strongest_wins(signals: Signals, row: int, params: Params, symbol: int, newest: int) -> tuple[int, int, int, int]:
     action = signals.action[row, newest]
     rival = _strongest_opponent(signals, row, params, symbol, action)
     ours = strength(params, symbol, newest, action, signals.confidence[row, newest])
@@ -175,7 +175,9 @@ def _strongest_wins(signals, row, params, symbol, newest):  # type: ignore[no-un
 
 
 @kernel
-def _weighted_average(signals, row, params, symbol, newest):  # type: ignore[no-untyped-def]
+def _weighted_average(
+    signals: Signals, row: int, params: Params, symbol: int, newest: int
+) -> tuple[int, int, int, int]:
     opinion, total = 0.0, 0.0
     for each in range(signals.action.shape[1]):
         action = signals.action[row, each]

@@ -4,20 +4,23 @@ Long and short are booked alike: opening moves money into (or, short, out of) th
 closing moves the cost back and the difference is realised. Each fill's four entries sum to zero.
 """
 
-from typing import TypeVar
+from decimal import Decimal
+from typing import Any, TypeVar
 
 from engine import rounding
 from engine._jit import kernel
 from engine.domain.enums import Side
 from engine.domain.state import State
 
-_Number = TypeVar("_Number")
+_Number = TypeVar("_Number", float, Decimal)
 
 _LONG = int(Side.LONG)
 
 
 @kernel
-def entries(direction, is_entry, notional, removed_cost, fee):  # type: ignore[no-untyped-def]
+def entries(
+    direction: _Number, is_entry: int, notional: _Number, removed_cost: _Number, fee: _Number
+) -> tuple[_Number, _Number, _Number, _Number]:
     """The four entries of one fill: cash, position at cost, fees, realised. They sum to zero.
 
     ``direction`` is 1 for a long position, -1 for a short one. ``removed_cost``: the cost of what an
@@ -88,7 +91,7 @@ def settle(state: State, symbol: int, side: int, is_entry: int, qty: float, pric
 
 
 @kernel
-def _opened(position, account, qty, notional):  # type: ignore[no-untyped-def]
+def _opened(position: Any, account: Any, qty: float, notional: float) -> None:
     if position.qty == 0.0:
         account.open_positions += 1
         account.entries_today += 1
@@ -99,7 +102,7 @@ def _opened(position, account, qty, notional):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _closed(position, account, qty, notional, realised):  # type: ignore[no-untyped-def]
+def _closed(position: Any, account: Any, qty: float, notional: float, realised: float) -> None:
     account.realised = rounding.money(account.realised + realised)
     account.day_realised = rounding.money(account.day_realised + realised)
     position.realised = rounding.money(position.realised + realised)

@@ -3,6 +3,7 @@
 from engine import rounding
 from engine._jit import kernel
 from engine.domain.enums import Action, Leg, OrderType, Side
+from engine.domain.events import Out
 from engine.domain.params import Params
 from engine.domain.state import State
 
@@ -41,7 +42,9 @@ def target_price(params: Params, symbol: int, side: int, entry_price: float) -> 
 
 
 @kernel
-def request_entry(state, out, row, open_ms, symbol, side, qty, spend, price):  # type: ignore[no-untyped-def]
+def request_entry(
+    state: State, out: Out, row: int, open_ms: int, symbol: int, side: int, qty: float, spend: float, price: float
+) -> None:
     """Ask to open: a market order in leg MAIN, its notional reserved until it ends."""
     leg = state.legs[symbol, side, _MAIN]
     leg.working = 1
@@ -55,7 +58,7 @@ def request_entry(state, out, row, open_ms, symbol, side, qty, spend, price):  #
 
 
 @kernel
-def request_exit(state, out, row, open_ms, symbol, side):  # type: ignore[no-untyped-def]
+def request_exit(state: State, out: Out, row: int, open_ms: int, symbol: int, side: int) -> None:
     """Ask to close all of a position: a market order in leg MAIN."""
     qty = state.positions[symbol, side].qty
     leg = state.legs[symbol, side, _MAIN]
@@ -69,7 +72,9 @@ def request_exit(state, out, row, open_ms, symbol, side):  # type: ignore[no-unt
 
 
 @kernel
-def protect(state, params, out, row, open_ms, symbol, side, entry_price):  # type: ignore[no-untyped-def]
+def protect(
+    state: State, params: Params, out: Out, row: int, open_ms: int, symbol: int, side: int, entry_price: float
+) -> None:
     """Ask for (or replace) the stop and the target of a position, for all that is held.
 
     entry_price: what the distances are measured from.
@@ -83,7 +88,7 @@ def protect(state, params, out, row, open_ms, symbol, side, entry_price):  # typ
 
 
 @kernel
-def resize_brackets(state, out, row, open_ms, symbol, side, filled_leg):  # type: ignore[no-untyped-def]
+def resize_brackets(state: State, out: Out, row: int, open_ms: int, symbol: int, side: int, filled_leg: int) -> None:
     """After part of an exit: the other brackets again, at their prices, for what is still held."""
     for which in range(1, 3):
         leg = state.legs[symbol, side, which]
@@ -93,7 +98,9 @@ def resize_brackets(state, out, row, open_ms, symbol, side, filled_leg):  # type
 
 
 @kernel
-def _bracket(state, out, row, open_ms, symbol, side, which, order_type, price):  # type: ignore[no-untyped-def]
+def _bracket(
+    state: State, out: Out, row: int, open_ms: int, symbol: int, side: int, which: int, order_type: int, price: float
+) -> None:
     qty = state.positions[symbol, side].qty
     leg = state.legs[symbol, side, which]
     leg.working = 1
@@ -121,7 +128,19 @@ def release(state: State, symbol: int, side: int, which: int) -> None:
 
 
 @kernel
-def _write(out, row, open_ms, symbol, side, leg, order_type, is_entry, qty, spend, price):  # type: ignore[no-untyped-def]
+def _write(
+    out: Out,
+    row: int,
+    open_ms: int,
+    symbol: int,
+    side: int,
+    leg: int,
+    order_type: int,
+    is_entry: int,
+    qty: float,
+    spend: float,
+    price: float,
+) -> None:
     order = out.orders[out.counts[0]]
     out.counts[0] += 1
     order.row = row

@@ -13,10 +13,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from engine import _jit, ledger, orders, step, venue
+from engine import _jit, ledger, step, venue
 from engine._jit import entry, kernel
 from engine.domain.enums import Action, Leg, OrderType, Reason
 from engine.domain.errors import Fault, InputError
+from engine.domain.events import Out
 from engine.domain.params import Params
 from engine.domain.state import ACCOUNT, LEG, POSITION, RESTING, SLOT, Book, State
 from engine.domain.values import NOBODY_ELSE, Bars, Floats, Ints, Others, Series, Signals
@@ -253,7 +254,7 @@ def run(
         out = _grown(out, rows=_group_rows(bars, at))
 
 
-def _result(state: RunState, timestamps: Ints, out: step.Out) -> Result:
+def _result(state: RunState, timestamps: Ints, out: Out) -> Result:
     asked, fills, trips, decisions, _ = out.counts
     return Result(
         state,
@@ -266,7 +267,7 @@ def _result(state: RunState, timestamps: Ints, out: step.Out) -> Result:
     )
 
 
-def _grown(out: step.Out, *, rows: int) -> step.Out:
+def _grown(out: Out, *, rows: int) -> Out:
     """Buffers of twice the size, at least for one more timestamp, with what was written."""
     bigger = step.room(2 * (len(out.orders) // step.ROOM_PER_ROW) + rows)
     for old, new in zip(out[:4], bigger[:4], strict=True):
@@ -296,7 +297,18 @@ def _frozen(bars: Bars) -> Bars:
 
 
 @entry
-def drive(bars, signals, params, state, book, others, out, first, last, record):  # type: ignore[no-untyped-def]
+def drive(
+    bars: Bars,
+    signals: Signals,
+    params: Params,
+    state: State,
+    book: Book,
+    others: Others,
+    out: Out,
+    first: int,
+    last: int,
+    record: int,
+) -> int:
     """Step rows first..last-1. Returns the row it stopped at: last, or one that may not fit ``out``."""
     alone = state.slots.shape[0] == 1
     row = first
@@ -324,7 +336,7 @@ def drive(bars, signals, params, state, book, others, out, first, last, record):
 
 
 @kernel
-def _fits(out, rows):  # type: ignore[no-untyped-def]
+def _fits(out: Out, rows: int) -> bool:
     need = rows * step.ROOM_PER_ROW
     return (
         out.counts[0] + need <= out.orders.shape[0]
@@ -335,7 +347,9 @@ def _fits(out, rows):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _meet_venue(bars, params, state, book, out, row, number, record):  # type: ignore[no-untyped-def]
+def _meet_venue(
+    bars: Bars, params: Params, state: State, book: Book, out: Out, row: int, number: int, record: int
+) -> None:
     """A bar meets what rests in the book; every fill is booked, and what it calls for rests too."""
     symbol = bars.symbol[row]
     venue.begin_bar(book, symbol)
@@ -352,7 +366,19 @@ def _meet_venue(bars, params, state, book, out, row, number, record):  # type: i
 
 
 @kernel
-def _take_fill(bars, params, state, book, out, row, number, side, leg, price, qty):  # type: ignore[no-untyped-def]
+def _take_fill(
+    bars: Bars,
+    params: Params,
+    state: State,
+    book: Book,
+    out: Out,
+    row: int,
+    number: int,
+    side: int,
+    leg: int,
+    price: float,
+    qty: float,
+) -> None:
     symbol = bars.symbol[row]
     is_entry = book.orders[symbol, side, leg].is_entry
     remaining = venue.fill(book, symbol, side, leg, qty)
@@ -367,7 +393,9 @@ def _take_fill(bars, params, state, book, out, row, number, side, leg, price, qt
 
 
 @kernel
-def _skip_quiet(bars, signals, params, state, book, out, first, last, record):  # type: ignore[no-untyped-def]
+def _skip_quiet(
+    bars: Bars, signals: Signals, params: Params, state: State, book: Book, out: Out, first: int, last: int, record: int
+) -> int:
     """Pass over bars of a lone symbol on which nothing can happen but a new value of what is held.
 
     Such a bar has no order due at its open, does not reach a stop or target, begins no trading day,
@@ -389,7 +417,7 @@ def _skip_quiet(bars, signals, params, state, book, out, first, last, record):  
     while row < last:
         action = signals.action[row, 0]
         if (
-            (action != _HOLD and action != idle)  # noqa: PLR1714  two comparisons compile to two comparisons
+            (action != _HOLD and action != idle)
             or bars.low[row] <= below
             or bars.high[row] >= above
             or bars.day[row] != day
@@ -408,7 +436,7 @@ def _skip_quiet(bars, signals, params, state, book, out, first, last, record):  
 
 
 @kernel
-def _idle_action(params, long_qty, short_qty):  # type: ignore[no-untyped-def]
+def _idle_action(params: Params, long_qty: float, short_qty: float) -> int:
     """The action that asks for what is already so, or for what this bot never does; HOLD if none."""
     if short_qty > 0.0:
         return _HOLD
@@ -418,7 +446,7 @@ def _idle_action(params, long_qty, short_qty):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _reach(book, symbol, side):  # type: ignore[no-untyped-def]
+def _reach(book: Book, symbol: int, side: int) -> tuple[float, float, bool]:
     """(stop price, target price, settled): what a bar must reach to fill; settled: nothing else is due."""
     stop = book.orders[symbol, side, _STOP_LEG]
     target = book.orders[symbol, side, _TARGET_LEG]

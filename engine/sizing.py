@@ -49,7 +49,9 @@ def quantity(state: State, params: Params, symbol: int, side: int, price: float)
 
 
 @kernel
-def _on_step(params, symbol, side, notional, cap, price):  # type: ignore[no-untyped-def]
+def _on_step(
+    params: Params, symbol: int, side: int, notional: float, cap: float, price: float
+) -> tuple[float, float, int]:
     step, min_qty, min_notional, reason = _filters(params, symbol, side)
     if reason != _OK:
         return 0.0, 0.0, reason
@@ -67,7 +69,7 @@ def _on_step(params, symbol, side, notional, cap, price):  # type: ignore[no-unt
 
 
 @kernel
-def _venue_minimum(min_qty, min_notional, step, price):  # type: ignore[no-untyped-def]
+def _venue_minimum(min_qty: float, min_notional: float, step: float, price: float) -> float:
     if min_qty <= 0.0 and min_notional <= 0.0:
         return 0.0
     least = rounding.up(max(min_qty, min_notional / price) * _MINIMUM_MARGIN, step)
@@ -77,13 +79,14 @@ def _venue_minimum(min_qty, min_notional, step, price):  # type: ignore[no-untyp
 
 
 @kernel
-def _filters(params, symbol, side):  # type: ignore[no-untyped-def]
+def _filters(params: Params, symbol: int, side: int) -> tuple[float, float, float, int]:
     """(step, minimum quantity, minimum notional, reason)."""
     venue = params.instruments[symbol]
     wishes = params.sides[symbol, side]
     if wishes.use_exchange_minimums:
         reason = _OK if venue.filters_known else _NO_FILTERS
         return venue.qty_step, venue.min_qty, venue.min_notional, reason
-    if math.isnan(wishes.override_step) or math.isnan(wishes.override_min_qty) or math.isnan(wishes.override_min_notional):
+    # NaN, "not set", spreads through a sum: one comparison finds any of the three.
+    if math.isnan(wishes.override_step + wishes.override_min_qty + wishes.override_min_notional):
         return venue.qty_step, 0.0, 0.0, _NO_FILTERS
     return wishes.override_step, wishes.override_min_qty, wishes.override_min_notional, _OK

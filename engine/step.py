@@ -5,18 +5,16 @@ kernels below are the only decision path there is: ``run`` drives them over arra
 the doors, one fact at a time, and both see the same bits.
 """
 
-from typing import NamedTuple
-
 import numpy as np
 from numpy.typing import NDArray
 
 from engine import _jit, aggregation, ledger, orders, sizing
 from engine._jit import entry, kernel
 from engine.domain.enums import Action, Leg, Reason, Side, Target
-from engine.domain.events import DECISION, FILL, ORDER, ROUND_TRIP, Step
+from engine.domain.events import DECISION, FILL, ORDER, ROUND_TRIP, Out, Step
 from engine.domain.params import Params
 from engine.domain.state import State
-from engine.domain.values import NOBODY_ELSE, Bars, Floats, Ints, Others, Signals
+from engine.domain.values import NOBODY_ELSE, Bars, Others, Signals
 from engine.risk import orders as order_risk
 from engine.risk import targets
 
@@ -36,17 +34,6 @@ _ENTER_SHORT, _EXIT_SHORT = int(Target.ENTER_SHORT), int(Target.EXIT_SHORT)
 ROOM_PER_ROW = 16
 
 
-class Out(NamedTuple):
-    """Where kernels write. counts: orders, fills, trips, decisions, timestamps written so far."""
-
-    orders: NDArray[np.void]
-    fills: NDArray[np.void]
-    trips: NDArray[np.void]
-    decisions: NDArray[np.void]
-    equity: Floats
-    counts: Ints
-
-
 def room(rows: int, *, timestamps: int = 0) -> Out:
     """Buffers with room for the most that ``rows`` rows can write."""
     size = rows * ROOM_PER_ROW
@@ -60,9 +47,7 @@ def room(rows: int, *, timestamps: int = 0) -> Out:
     )
 
 
-def on_bar(
-    state: State, bars: Bars, signals: Signals, params: Params, account: Others = NOBODY_ELSE
-) -> Step:
+def on_bar(state: State, bars: Bars, signals: Signals, params: Params, account: Others = NOBODY_ELSE) -> Step:
     """Bars of one timestamp closed: what the bot asks for now, and why.
 
     bars: one row for each symbol that has a bar, all with one ``open_ms``, symbols rising; their
@@ -94,7 +79,7 @@ def on_order_closed(state: State, *, symbol: int, side: int, leg: int, reason: R
     """An order ended without a (further) fill: its leg is free, and the record says why."""
     _jit.ready()
     mine, out = copied(state), room(1)
-    _closed(mine, out, symbol, side, leg, int(reason))
+    _closed(mine, out, int(symbol), int(side), int(leg), int(reason))
     return _answer(mine, out)
 
 
@@ -113,23 +98,47 @@ def _answer(state: State, out: Out) -> Step:
 
 
 @entry
-def _on_bars(state, others, params, signals, bars, out):  # type: ignore[no-untyped-def]
+def _on_bars(state: State, others: Others, params: Params, signals: Signals, bars: Bars, out: Out) -> None:
     ledger.roll_day(state, bars.day[0])
     close_rows(state, others, params, signals, bars, 0, bars.open_ms.shape[0], out, 1)
 
 
 @entry
-def _book(state, params, out, row, open_ms, symbol, side, leg, is_entry, qty, price, fee, remaining):  # type: ignore[no-untyped-def]
+def _book(
+    state: State,
+    params: Params,
+    out: Out,
+    row: int,
+    open_ms: int,
+    symbol: int,
+    side: int,
+    leg: int,
+    is_entry: int,
+    qty: float,
+    price: float,
+    fee: float,
+    remaining: float,
+) -> None:
     book_fill(state, params, out, row, open_ms, symbol, side, leg, is_entry, qty, price, fee, remaining)
 
 
 @entry
-def _closed(state, out, symbol, side, leg, reason):  # type: ignore[no-untyped-def]
+def _closed(state: State, out: Out, symbol: int, side: int, leg: int, reason: int) -> None:
     order_closed(state, out, symbol, side, leg, reason)
 
 
 @kernel
-def close_rows(state, others, params, signals, bars, first, last, out, record):  # type: ignore[no-untyped-def]
+def close_rows(
+    state: State,
+    others: Others,
+    params: Params,
+    signals: Signals,
+    bars: Bars,
+    first: int,
+    last: int,
+    out: Out,
+    record: int,
+) -> None:
     """Rows first..last-1 of one timestamp closed: value everything, then decide symbol by symbol."""
     account = state.account[0]
     for row in range(first, last):
@@ -142,7 +151,17 @@ def close_rows(state, others, params, signals, bars, first, last, out, record): 
 
 
 @kernel
-def decide(state, others, params, signals, bars, row, number, out, record):  # type: ignore[no-untyped-def]
+def decide(
+    state: State,
+    others: Others,
+    params: Params,
+    signals: Signals,
+    bars: Bars,
+    row: int,
+    number: int,
+    out: Out,
+    record: int,
+) -> None:
     """One symbol's bar closed: signals -> target -> risk -> size -> risk -> orders, and the record."""
     symbol = bars.symbol[row]
     slot = state.slots[symbol]
@@ -166,7 +185,17 @@ def decide(state, others, params, signals, bars, row, number, out, record):  # t
 
 
 @kernel
-def _act(state, others, params, bars, row, number, out, action, confidence):  # type: ignore[no-untyped-def]
+def _act(
+    state: State,
+    others: Others,
+    params: Params,
+    bars: Bars,
+    row: int,
+    number: int,
+    out: Out,
+    action: int,
+    confidence: float,
+) -> tuple[int, int]:
     """(target, reason): carry one action out as far as risk allows."""
     symbol, open_ms, price = bars.symbol[row], bars.open_ms[row], bars.close[row]
     held_long = state.positions[symbol, _LONG].qty
@@ -191,7 +220,7 @@ def _act(state, others, params, bars, row, number, out, action, confidence):  # 
 
 
 @kernel
-def _exit(state, out, number, open_ms, symbol, side):  # type: ignore[no-untyped-def]
+def _exit(state: State, out: Out, number: int, open_ms: int, symbol: int, side: int) -> int:
     if state.legs[symbol, side, _MAIN].working:
         return _WORKING
     orders.request_exit(state, out, number, open_ms, symbol, side)
@@ -199,7 +228,18 @@ def _exit(state, out, number, open_ms, symbol, side):  # type: ignore[no-untyped
 
 
 @kernel
-def _enter(state, others, params, out, number, open_ms, symbol, side, price, confidence):  # type: ignore[no-untyped-def]
+def _enter(
+    state: State,
+    others: Others,
+    params: Params,
+    out: Out,
+    number: int,
+    open_ms: int,
+    symbol: int,
+    side: int,
+    price: float,
+    confidence: float,
+) -> int:
     if state.positions[symbol, side].qty > 0.0:
         return _HELD
     if state.legs[symbol, side, _MAIN].working:
@@ -218,7 +258,19 @@ def _enter(state, others, params, out, number, open_ms, symbol, side, price, con
 
 
 @kernel
-def _record(state, signals, bars, row, number, out, action, strategy, wanted, reason, asked):  # type: ignore[no-untyped-def]
+def _record(
+    state: State,
+    signals: Signals,
+    bars: Bars,
+    row: int,
+    number: int,
+    out: Out,
+    action: int,
+    strategy: int,
+    wanted: int,
+    reason: int,
+    asked: int,
+) -> None:
     symbol = bars.symbol[row]
     decision = out.decisions[out.counts[3]]
     out.counts[3] += 1
@@ -241,7 +293,21 @@ def _record(state, signals, bars, row, number, out, action, strategy, wanted, re
 
 
 @kernel
-def book_fill(state, params, out, row, open_ms, symbol, side, leg, is_entry, qty, price, fee, remaining):  # type: ignore[no-untyped-def]
+def book_fill(
+    state: State,
+    params: Params,
+    out: Out,
+    row: int,
+    open_ms: int,
+    symbol: int,
+    side: int,
+    leg: int,
+    is_entry: int,
+    qty: float,
+    price: float,
+    fee: float,
+    remaining: float,
+) -> None:
     """Settle a fill and ask for what follows from it: brackets, or the end of the round trip."""
     position = state.positions[symbol, side]
     was_flat = position.qty == 0.0
@@ -268,7 +334,20 @@ def book_fill(state, params, out, row, open_ms, symbol, side, leg, is_entry, qty
 
 
 @kernel
-def _write_fill(out, row, open_ms, symbol, side, leg, is_entry, qty, price, fee, realised, remaining):  # type: ignore[no-untyped-def]
+def _write_fill(
+    out: Out,
+    row: int,
+    open_ms: int,
+    symbol: int,
+    side: int,
+    leg: int,
+    is_entry: int,
+    qty: float,
+    price: float,
+    fee: float,
+    realised: float,
+    remaining: float,
+) -> None:
     fill = out.fills[out.counts[1]]
     out.counts[1] += 1
     fill.row = row
@@ -286,7 +365,7 @@ def _write_fill(out, row, open_ms, symbol, side, leg, is_entry, qty, price, fee,
 
 
 @kernel
-def _write_trip(state, out, row, open_ms, symbol, side, leg):  # type: ignore[no-untyped-def]
+def _write_trip(state: State, out: Out, row: int, open_ms: int, symbol: int, side: int, leg: int) -> None:
     position = state.positions[symbol, side]
     trip = out.trips[out.counts[2]]
     out.counts[2] += 1
@@ -305,7 +384,7 @@ def _write_trip(state, out, row, open_ms, symbol, side, leg):  # type: ignore[no
 
 
 @kernel
-def order_closed(state, out, symbol, side, leg, reason):  # type: ignore[no-untyped-def]
+def order_closed(state: State, out: Out, symbol: int, side: int, leg: int, reason: int) -> None:
     """Free the leg of an order that ended, and write down why."""
     orders.release(state, symbol, side, leg)
     account = state.account[0]

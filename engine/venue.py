@@ -8,11 +8,14 @@ looked at. Fees on notional, slippage against us on market and stop fills, a sha
 volume at most.
 """
 
+from typing import Any
+
 from engine import orders, rounding
 from engine._jit import kernel
 from engine.domain.enums import Leg, OrderType, Side
 from engine.domain.params import Params
 from engine.domain.state import Book
+from engine.domain.values import Bars
 
 _LONG = int(Side.LONG)
 _MAIN, _STOP_LEG, _TARGET_LEG = int(Leg.MAIN), int(Leg.STOP), int(Leg.TARGET)
@@ -30,7 +33,7 @@ def begin_bar(book: Book, symbol: int) -> None:
 
 
 @kernel
-def accept(book: Book, params: Params, request, after_fill: int) -> None:  # type: ignore[no-untyped-def]
+def accept(book: Book, params: Params, request: Any, after_fill: int) -> None:
     """Rest an order, or replace the one in its leg.
 
     after_fill: 0 for a decision's order (meets the next bar, later with latency), 1 for brackets
@@ -59,7 +62,7 @@ def accept(book: Book, params: Params, request, after_fill: int) -> None:  # typ
 
 
 @kernel
-def match(book: Book, params: Params, symbol: int, bar, row: int) -> tuple[int, int, float, float]:  # type: ignore[no-untyped-def]
+def match(book: Book, params: Params, symbol: int, bar: Bars, row: int) -> tuple[int, int, float, float]:
     """The next fill of this bar as (side, leg, price, quantity); side -1: none is left.
 
     quantity 0: nothing of it can fill in this bar (no volume left for it), or ever (its money does
@@ -83,13 +86,13 @@ def match(book: Book, params: Params, symbol: int, bar, row: int) -> tuple[int, 
 
 
 @kernel
-def _exit_is_due(book, symbol, side):  # type: ignore[no-untyped-def]
+def _exit_is_due(book: Book, symbol: int, side: int) -> bool:
     order = book.orders[symbol, side, _MAIN]
     return order.working and not order.is_entry and order.wait == 0
 
 
 @kernel
-def _due_at_open(book, symbol):  # type: ignore[no-untyped-def]
+def _due_at_open(book: Book, symbol: int) -> tuple[int, int]:
     """(side, leg) of a market order that meets the open, exits before entries; side -1: none."""
     exits, entries = 0, 0
     # Bits instead of branches: this runs for every bar on which anything is due.
@@ -110,7 +113,7 @@ def _due_at_open(book, symbol):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _touched(book, params, symbol, side, bar, row):  # type: ignore[no-untyped-def]
+def _touched(book: Book, params: Params, symbol: int, side: int, bar: Bars, row: int) -> tuple[int, float]:
     """(leg, price) of the stop or target this bar reaches; leg -1: neither."""
     stop = book.orders[symbol, side, _STOP_LEG]
     target = book.orders[symbol, side, _TARGET_LEG]
@@ -135,7 +138,7 @@ def _touched(book, params, symbol, side, bar, row):  # type: ignore[no-untyped-d
 
 
 @kernel
-def _slipped(params, symbol, side, is_entry, price):  # type: ignore[no-untyped-def]
+def _slipped(params: Params, symbol: int, side: int, is_entry: int, price: float) -> float:
     """The price moved against us by the slippage, on the tick."""
     slippage = params.venue[0].slippage_fraction
     buys = (side == _LONG) == (is_entry == 1)
@@ -143,7 +146,7 @@ def _slipped(params, symbol, side, is_entry, price):  # type: ignore[no-untyped-
 
 
 @kernel
-def _quantity(book, params, symbol, side, leg, price, bar, row):  # type: ignore[no-untyped-def]
+def _quantity(book: Book, params: Params, symbol: int, side: int, leg: int, price: float, bar: Bars, row: int) -> float:
     """What this bar fills of the order: all, or its share of the bar's volume in whole steps."""
     order = book.orders[symbol, side, leg]
     venue = params.venue[0]

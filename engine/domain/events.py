@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.domain.state import State
+from engine.domain.values import Floats, Ints
 
 ORDER = np.dtype(
     [
@@ -21,7 +22,8 @@ ORDER = np.dtype(
         ("spend", "f8"),  # money to spend instead of a quantity; 0: qty holds
         ("limit_price", "f8"),
         ("stop_price", "f8"),
-    ]
+    ],
+    align=True,
 )
 
 FILL = np.dtype(
@@ -38,7 +40,8 @@ FILL = np.dtype(
         ("fee", "f8"),
         ("realised", "f8"),  # of this fill, without fees
         ("remaining", "f8"),  # of its order
-    ]
+    ],
+    align=True,
 )
 
 ROUND_TRIP = np.dtype(
@@ -55,7 +58,8 @@ ROUND_TRIP = np.dtype(
         ("exit_price", "f8"),  # average
         ("fees", "f8"),
         ("pnl", "f8"),  # after fees
-    ]
+    ],
+    align=True,
 )
 
 DECISION = np.dtype(
@@ -75,7 +79,8 @@ DECISION = np.dtype(
         ("equity", "f8"),
         ("long_qty", "f8"),  # held after the fills of this row
         ("short_qty", "f8"),
-    ]
+    ],
+    align=True,
 )
 
 
@@ -89,3 +94,14 @@ class Step(NamedTuple):
     orders: NDArray[np.void]
     decisions: NDArray[np.void]
     trips: NDArray[np.void]
+
+
+class Out(NamedTuple):
+    """Where kernels write. counts: orders, fills, trips, decisions, timestamps written so far."""
+
+    orders: NDArray[np.void]
+    fills: NDArray[np.void]
+    trips: NDArray[np.void]
+    decisions: NDArray[np.void]
+    equity: Floats
+    counts: Ints

@@ -46,7 +46,8 @@ SIDE_PARAMS = np.dtype(
         ("side_exposure_fraction", "f8"),
         ("side_max_daily_trades", "f8"),
         ("side_max_positions", "f8"),
-    ]
+    ],
+    align=True,
 )
 
 INSTRUMENT_PARAMS = np.dtype(
@@ -57,7 +58,8 @@ INSTRUMENT_PARAMS = np.dtype(
         ("min_notional", "f8"),
         ("max_leverage", "f8"),
         ("filters_known", "i8"),
-    ]
+    ],
+    align=True,
 )
 
 LIMITS = np.dtype(
@@ -71,7 +73,8 @@ LIMITS = np.dtype(
         ("account_max_daily_trades", "f8"),  # 18
         ("account_max_positions", "f8"),  # 19
         ("daily_loss_basis", "i8"),  # enums.DailyLossBasis
-    ]
+    ],
+    align=True,
 )
 
 VENUE = np.dtype(
@@ -84,7 +87,8 @@ VENUE = np.dtype(
         ("stop_beats_signal", "i8"),
         ("rounding", "i8"),  # prices to tick, quantities to step
         ("size_at_fill", "i8"),  # the size is money to spend, fee included, not a quantity
-    ]
+    ],
+    align=True,
 )
 
 

@@ -12,7 +12,9 @@ SENTENCES: dict[Reason, str] = {
     Reason.BALANCED_SIGNALS: "The weighted signals balance each other: between -0.3 and +0.3 nothing is done.",
     Reason.PENDING_REVIEW: "Opposing signals wait for an operator (signal_conflict_resolution is manual_review).",
     Reason.DISABLED_SCOPE: "Trading is switched off for this scope (enabled).",
-    Reason.LONGS_DISABLED: "New long positions are switched off (enable_longs), and no short position was there to close.",
+    Reason.LONGS_DISABLED: (
+        "New long positions are switched off (enable_longs), and no short position was there to close."
+    ),
     Reason.SHORTS_DISABLED: (
         "New short positions are switched off (enable_shorts, or the bot is long-only), "
         "and no long position was there to close."

@@ -23,14 +23,16 @@ ACCOUNT = np.dtype(
         ("rows", "i8"),  # rows stepped so far: the number of the next one
         ("working", "i8"),  # orders working in leg MAIN
         ("working_entries", "i8"),  # of them, those that would open a position
-    ]
+    ],
+    align=True,
 )
 
 SLOT = np.dtype(
     [
         ("mark", "f8"),  # last close; 0 before the first bar
         ("fills", "i8"),  # since the symbol's last decision
-    ]
+    ],
+    align=True,
 )
 
 POSITION = np.dtype(
@@ -48,7 +50,8 @@ POSITION = np.dtype(
         ("entries_today", "i8"),
         ("day_realised", "f8"),
         ("day_open_value", "f8"),  # unrealised at the day's open
-    ]
+    ],
+    align=True,
 )
 
 LEG = np.dtype(
@@ -58,7 +61,8 @@ LEG = np.dtype(
         ("qty", "f8"),
         ("notional", "f8"),  # reserved for exposure and margin while an entry works
         ("price", "f8"),  # stop or target price; 0 for market
-    ]
+    ],
+    align=True,
 )
 
 RESTING = np.dtype(
@@ -75,7 +79,8 @@ RESTING = np.dtype(
         ("wait", "i8"),  # bars of its symbol that must still begin before it can meet one
         ("parent_leg", "i8"),  # -1: none
         ("oco_group", "i8"),  # 0: none
-    ]
+    ],
+    align=True,
 )
 
 

@@ -6,6 +6,7 @@ Source: J. Bollinger; the population form, as TA-Lib and charting sites compute 
 import math
 
 from engine._jit import kernel
+from engine.domain.values import Floats
 
 NAN = float("nan")
 _COUNT, _SUM, _SQUARES, _NEXT, _RING = 0, 1, 2, 3, 4
@@ -17,7 +18,7 @@ def width(period: int) -> int:
 
 
 @kernel
-def update(cells, at, close, period, deviations):  # type: ignore[no-untyped-def]
+def update(cells: Floats, at: int, close: float, period: int, deviations: float) -> tuple[float, float, float]:
     """(lower, middle, upper) after this close; NaN for the first ``period - 1`` bars."""
     seen = cells[at + _COUNT] + 1.0
     cells[at + _COUNT] = seen

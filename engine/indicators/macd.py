@@ -5,6 +5,7 @@ the simple average of the closes just before it.
 """
 
 from engine._jit import kernel
+from engine.domain.values import Floats
 from engine.indicators import ema
 
 NAN = float("nan")
@@ -17,7 +18,7 @@ def width() -> int:
 
 
 @kernel
-def update(cells, at, close, fast, slow, signal):  # type: ignore[no-untyped-def]
+def update(cells: Floats, at: int, close: float, fast: float, slow: float, signal: float) -> tuple[float, float]:
     """(histogram, previous histogram) after this close; NaN where not yet defined."""
     seen = cells[at + _COUNT] + 1.0
     cells[at + _COUNT] = seen

@@ -1,6 +1,7 @@
 """On-balance volume: volume added on a rise, taken off on a fall. Starts at the first volume."""
 
 from engine._jit import kernel
+from engine.domain.values import Floats
 
 _COUNT, _PREVIOUS, _TOTAL = 0, 1, 2
 
@@ -11,7 +12,7 @@ def width() -> int:
 
 
 @kernel
-def update(cells, at, close, volume):  # type: ignore[no-untyped-def]
+def update(cells: Floats, at: int, close: float, volume: float) -> tuple[float, float]:
     """(total, change) after this bar; the change is 0 on the first bar and on an unchanged close."""
     seen = cells[at + _COUNT]
     previous = cells[at + _PREVIOUS]

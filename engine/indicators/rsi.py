@@ -4,6 +4,7 @@ Source: J. Welles Wilder, New Concepts in Technical Trading Systems (1978); seed
 """
 
 from engine._jit import kernel
+from engine.domain.values import Floats
 
 NAN = float("nan")
 _COUNT, _PREVIOUS, _GAIN, _LOSS = 0, 1, 2, 3
@@ -17,7 +18,7 @@ def width() -> int:
 
 
 @kernel
-def update(cells, at, close, period):  # type: ignore[no-untyped-def]
+def update(cells: Floats, at: int, close: float, period: float) -> float:
     """RSI 0..100 after this close; NaN for the first ``period`` bars."""
     seen = cells[at + _COUNT]
     change = close - cells[at + _PREVIOUS]

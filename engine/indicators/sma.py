@@ -1,6 +1,7 @@
 """Simple moving average over a ring of the last n values."""
 
 from engine._jit import kernel
+from engine.domain.values import Floats
 
 NAN = float("nan")
 _COUNT, _SUM, _NEXT, _RING = 0, 1, 2, 3
@@ -12,7 +13,7 @@ def width(period: int) -> int:
 
 
 @kernel
-def update(cells, at, value, period):  # type: ignore[no-untyped-def]
+def update(cells: Floats, at: int, value: float, period: int) -> float:
     """The average after this value; NaN for the first ``period - 1``."""
     seen = cells[at + _COUNT] + 1.0
     cells[at + _COUNT] = seen

@@ -5,6 +5,7 @@ As TA-Lib's STOCH(k, 3, 0, d, 0). A range without height has no place in it: its
 """
 
 from engine._jit import kernel
+from engine.domain.values import Floats
 from engine.indicators import sma
 
 NAN = float("nan")
@@ -18,7 +19,9 @@ def width(k_period: int, d_period: int) -> int:
 
 
 @kernel
-def update(cells, at, high, low, close, k_period, d_period):  # type: ignore[no-untyped-def]
+def update(
+    cells: Floats, at: int, high: float, low: float, close: float, k_period: int, d_period: int
+) -> tuple[float, float, bool]:
     """(%K, %D, is_flat) after this bar; NaN where not yet defined."""
     seen = cells[at + _COUNT] + 1.0
     cells[at + _COUNT] = seen

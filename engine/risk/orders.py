@@ -42,7 +42,7 @@ def review(
 
 
 @kernel
-def _exposure(state, others, params, symbol, side, notional):  # type: ignore[no-untyped-def]
+def _exposure(state: State, others: Others, params: Params, symbol: int, side: int, notional: float) -> int:
     equity = (state.account[0].equity + others.equity) * (1.0 + _SLACK)
     wishes = params.sides[symbol, side]
     total = ledger.exposure(state) + others.exposure + notional
@@ -62,7 +62,7 @@ def leverage_in_force(params: Params, symbol: int, side: int) -> float:
 
 
 @kernel
-def _margin(state, params, symbol, side, notional, fee_included):  # type: ignore[no-untyped-def]
+def _margin(state: State, params: Params, symbol: int, side: int, notional: float, fee_included: bool) -> int:
     used = 0.0
     for each in range(state.slots.shape[0]):
         for way in range(2):

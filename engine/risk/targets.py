@@ -55,7 +55,7 @@ def review(state: State, others: Others, params: Params, symbol: int, side: int,
 
 
 @kernel
-def _daily_loss(state, others, params, symbol, side):  # type: ignore[no-untyped-def]
+def _daily_loss(state: State, others: Others, params: Params, symbol: int, side: int) -> int:
     account = state.account[0]
     limits = params.limits[0]
     if limits.daily_loss_basis == _REALISED:
@@ -81,7 +81,7 @@ def _daily_loss(state, others, params, symbol, side):  # type: ignore[no-untyped
 
 
 @kernel
-def _day_pnl(state, symbol, side, basis):  # type: ignore[no-untyped-def]
+def _day_pnl(state: State, symbol: int, side: int, basis: int) -> float:
     position = state.positions[symbol, side]
     if basis == _REALISED:
         return position.day_realised
@@ -89,7 +89,7 @@ def _day_pnl(state, symbol, side, basis):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _held(state, symbol, side):  # type: ignore[no-untyped-def]
+def _held(state: State, symbol: int, side: int) -> int:
     """1 if a position is open on this side or an entry works towards one."""
     if state.positions[symbol, side].qty > 0.0:
         return 1
@@ -97,7 +97,7 @@ def _held(state, symbol, side):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _positions(state, others, params, symbol, side):  # type: ignore[no-untyped-def]
+def _positions(state: State, others: Others, params: Params, symbol: int, side: int) -> int:
     limits = params.limits[0]
     own = 0
     for each in range(state.slots.shape[0]):
@@ -117,7 +117,7 @@ def _positions(state, others, params, symbol, side):  # type: ignore[no-untyped-
 
 
 @kernel
-def _trades(state, others, params, symbol, side):  # type: ignore[no-untyped-def]
+def _trades(state: State, others: Others, params: Params, symbol: int, side: int) -> int:
     wishes = params.sides[symbol, side]
     if not wishes.risk_enabled:
         return _OK
@@ -125,9 +125,9 @@ def _trades(state, others, params, symbol, side):  # type: ignore[no-untyped-def
     asked = account.entries_today + account.working_entries
     if asked + others.entries_today >= params.limits[0].account_max_daily_trades:
         return _TRADES
-    on_side = state.positions[symbol, side].entries_today
-    if state.positions[symbol, 0].entries_today + state.positions[symbol, 1].entries_today >= wishes.symbol_max_daily_trades:
+    both = state.positions[symbol, 0].entries_today + state.positions[symbol, 1].entries_today
+    if both >= wishes.symbol_max_daily_trades:
         return _TRADES_SCOPE
-    if on_side >= wishes.side_max_daily_trades:
+    if state.positions[symbol, side].entries_today >= wishes.side_max_daily_trades:
         return _TRADES_SCOPE
     return _OK

@@ -25,7 +25,7 @@ def _parameter(
         kind=kind,
         default=default,
         unit=unit,
-        group=name.split("_")[0].upper(),
+        group=name.partition("_")[0].upper(),
         description=description,
         impact="Changes when this indicator votes, and so how often the bot trades.",
         when_to_change=when,
@@ -69,12 +69,16 @@ DECLARATION = StrategyDeclaration(
         ),
         _parameter("rsi_period", "int", 14, "bars", 2, 100, "Length of Wilder's averages.", "Shorter reacts faster."),
         _parameter("rsi_oversold", "float", 30.0, "points", 0, 100, "Below this RSI votes buy.", "In strong trends."),
-        _parameter("rsi_overbought", "float", 70.0, "points", 0, 100, "Above this RSI votes sell.", "In strong trends."),
+        _parameter(
+            "rsi_overbought", "float", 70.0, "points", 0, 100, "Above this RSI votes sell.", "In strong trends."
+        ),
         _parameter("macd_fast", "int", 12, "bars", 2, 100, "Length of the fast average.", "Shorter reacts faster."),
         _parameter("macd_slow", "int", 26, "bars", 2, 200, "Length of the slow average.", "Longer filters noise."),
         _parameter("macd_signal", "int", 9, "bars", 2, 100, "Length of the signal line.", "Longer filters noise."),
         _parameter("sma_period", "int", 50, "bars", 2, 500, "Length of the simple average.", "To the trend traded."),
-        _parameter("ema_period", "int", 20, "bars", 2, 500, "Length of the exponential average.", "To the trend traded."),
+        _parameter(
+            "ema_period", "int", 20, "bars", 2, 500, "Length of the exponential average.", "To the trend traded."
+        ),
         _parameter("bbands_period", "int", 20, "bars", 2, 200, "Length of the bands' average.", "To the swing traded."),
         _parameter("bbands_deviations", "float", 2.0, "deviations", 0.5, 5, "Width of the bands.", "Wider votes less."),
         _parameter("stoch_k_period", "int", 14, "bars", 2, 100, "Range the close is placed in.", "Shorter is noisier."),
@@ -86,9 +90,19 @@ DECLARATION = StrategyDeclaration(
 _MASK, _LEAST, _RSI, _RSI_LOW, _RSI_HIGH, _MACD_FAST, _MACD_SLOW, _MACD_SIGNAL = 0, 1, 2, 3, 4, 5, 6, 7
 _SMA, _EMA, _BBANDS, _DEVIATIONS, _STOCH_K, _STOCH_D = 8, 9, 10, 11, 12, 13
 _NUMBERS = (
-    "rsi_period rsi_oversold rsi_overbought macd_fast macd_slow macd_signal "
-    "sma_period ema_period bbands_period bbands_deviations stoch_k_period stoch_d_period"
-).split()
+    "rsi_period",
+    "rsi_oversold",
+    "rsi_overbought",
+    "macd_fast",
+    "macd_slow",
+    "macd_signal",
+    "sma_period",
+    "ema_period",
+    "bbands_period",
+    "bbands_deviations",
+    "stoch_k_period",
+    "stoch_d_period",
+)
 
 _HAS_RSI, _HAS_MACD, _HAS_SMA, _HAS_EMA, _HAS_BBANDS, _HAS_STOCH, _HAS_OBV = 1, 2, 4, 8, 16, 32, 64
 
@@ -150,7 +164,9 @@ def signals(scratch: Floats, base: int, packed: Packed, bars: Bars, into: Signal
 
 
 @entry
-def fill(scratch, base, values, offsets, width, bars, into, column):  # type: ignore[no-untyped-def]
+def fill(
+    scratch: Floats, base: int, values: Floats, offsets: Ints, width: int, bars: Bars, into: Signals, column: int
+) -> None:
     """One pass over the bars: update, vote, count."""
     for row in range(bars.open_ms.shape[0]):
         symbol = bars.symbol[row]
@@ -163,7 +179,7 @@ def fill(scratch, base, values, offsets, width, bars, into, column):  # type: ig
 
 
 @kernel
-def _majority(votes, least):  # type: ignore[no-untyped-def]
+def _majority(votes: int, least: float) -> tuple[int, float]:
     """(action, confidence): more than half of those that voted and at least ``least`` of them agree."""
     buys, sells, total = 0, 0, 0
     while votes > 0:
@@ -182,7 +198,7 @@ def _majority(votes, least):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _votes(cells, at, values, offsets, symbol, bars, row):  # type: ignore[no-untyped-def]
+def _votes(cells: Floats, at: int, values: Floats, offsets: Ints, symbol: int, bars: Bars, row: int) -> int:
     """Two bits for each indicator, in the order of ORDER."""
     close = bars.close[row]
     mask = int(values[symbol, _MASK])
@@ -211,7 +227,9 @@ def _votes(cells, at, values, offsets, symbol, bars, row):  # type: ignore[no-un
 
 
 @kernel
-def _range_and_volume_votes(cells, at, values, offsets, symbol, bars, row, mask):  # type: ignore[no-untyped-def]
+def _range_and_volume_votes(
+    cells: Floats, at: int, values: Floats, offsets: Ints, symbol: int, bars: Bars, row: int, mask: int
+) -> int:
     votes = 0
     close = bars.close[row]
     if mask & _HAS_STOCH:
@@ -228,7 +246,7 @@ def _range_and_volume_votes(cells, at, values, offsets, symbol, bars, row, mask)
 
 
 @kernel
-def rsi_vote(value, oversold, overbought):  # type: ignore[no-untyped-def]
+def rsi_vote(value: float, oversold: float, overbought: float) -> int:
     """Buy below oversold, sell above overbought; exactly on either holds."""
     if math.isnan(value):
         return _NO_VOTE
@@ -238,7 +256,7 @@ def rsi_vote(value, oversold, overbought):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def macd_vote(now, before, close):  # type: ignore[no-untyped-def]
+def macd_vote(now: float, before: float, close: float) -> int:
     """Buy where the histogram crosses up through zero, sell where it crosses down."""
     if math.isnan(before):
         return _NO_VOTE
@@ -249,7 +267,7 @@ def macd_vote(now, before, close):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def average_vote(close, average):  # type: ignore[no-untyped-def]
+def average_vote(close: float, average: float) -> int:
     """Buy more than 0.1 % above the average, sell more than 0.1 % below it."""
     if math.isnan(average):
         return _NO_VOTE
@@ -259,7 +277,7 @@ def average_vote(close, average):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def bbands_vote(close, lower, upper):  # type: ignore[no-untyped-def]
+def bbands_vote(close: float, lower: float, upper: float) -> int:
     """Buy at or below the lower band, sell at or above the upper; bands without width hold."""
     if math.isnan(lower):
         return _NO_VOTE
@@ -272,7 +290,7 @@ def bbands_vote(close, lower, upper):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def stoch_vote(k_value, d_value, is_flat):  # type: ignore[no-untyped-def]
+def stoch_vote(k_value: float, d_value: float, is_flat: bool) -> int:
     """Buy with both lines below 20, sell with both above 80; a flat range has no opinion."""
     if is_flat or math.isnan(d_value):
         return _NO_VOTE
@@ -283,7 +301,7 @@ def stoch_vote(k_value, d_value, is_flat):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def obv_vote(change):  # type: ignore[no-untyped-def]
+def obv_vote(change: float) -> int:
     """Buy where volume came in on a rise, sell where it left on a fall."""
     if change > 0.0:
         return _BUY
