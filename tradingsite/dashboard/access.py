@@ -1,0 +1,41 @@
+"""Who may see what on the pages, and what a missing thing looks like there."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+
+from engine.domain.errors import NotAllowed, NotFound
+
+View = Callable[..., HttpResponse]
+
+
+def page(view: View) -> View:
+    """A page for people who are signed in; what does not exist, or is not theirs, is a 404 that says so."""
+
+    @login_required
+    @wraps(view)
+    def shown(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        try:
+            return view(request, *args, **kwargs)
+        except NotFound as absent:
+            raise Http404(absent.message) from absent
+        except NotAllowed as refused:
+            raise PermissionDenied(refused.message) from refused
+
+    return shown
+
+
+def require_staff(request: HttpRequest) -> None:
+    """Writes are for staff, on the pages as in the API."""
+    if not request.user.is_staff:
+        raise NotAllowed("Changing anything needs a staff account.")
+
+
+def owner_seen_by(request: HttpRequest) -> int | None:
+    """Whose bots and backtests a request may see: everybody's (None) for a superuser, else its own."""
+    user = request.user
+    return None if user.is_superuser else user.pk

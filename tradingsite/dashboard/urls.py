@@ -1,0 +1,22 @@
+"""The pages' addresses."""
+
+from django.urls import path
+
+from tradingsite.dashboard.views import backtests, bots, configuration, credits, data, overview
+
+app_name = "pages"
+urlpatterns = [
+    path("", overview.show, name="overview"),
+    path("bots", bots.index, name="bots"),
+    path("bots/<uuid:bot_id>", bots.detail, name="bot"),
+    path("backtests", backtests.index, name="backtests"),
+    path("backtests/<uuid:backtest_id>", backtests.detail, name="backtest"),
+    path("backtests/<uuid:backtest_id>/curve", backtests.curve, name="backtest-curve"),
+    path("backtests/<uuid:backtest_id>/cancel", backtests.cancel, name="backtest-cancel"),
+    path("backtests/<uuid:backtest_id>/decisions/<int:row>", backtests.decision, name="decision"),
+    path("data", data.index, name="datasets"),
+    path("data/import", data.upload, name="dataset-import"),
+    path("data/<uuid:dataset_id>", data.detail, name="dataset"),
+    path("snapshots/<slug:hash>", configuration.snapshot, name="snapshot"),
+    path("credits", credits.show, name="credits"),
+]

@@ -1,0 +1,51 @@
+"""The first page: what trades, what was tried, on which data, under which configuration."""
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from backtests import selectors as backtests
+from bots import selectors as bots
+from bots.models import BotStatus
+from configuration import selectors as configuration
+from marketdata import selectors as marketdata
+from tradingsite.dashboard.access import owner_seen_by, page
+from tradingsite.dashboard.views.backtests import lines
+from tradingsite.dashboard.views.bots import lines_of
+
+SHOWN = 6
+SHOWN_DATASETS = 10
+SHOWN_CHANGES = 5
+
+
+@page
+def show(request: HttpRequest) -> HttpResponse:
+    """The overview; empty parts say what to do next."""
+    owner_id = owner_seen_by(request)
+    datasets = marketdata.datasets()
+    context = {
+        "section": "overview",
+        "bots": lines_of(bots.described(bots.bots(owner_id=owner_id)[:SHOWN])),
+        "backtests": lines(backtests.backtests(owner_id=owner_id)[:SHOWN]),
+        "datasets": datasets[:SHOWN_DATASETS],
+        "counts": {
+            "bots": bots.bots(owner_id=owner_id).count(),
+            "running": bots.bots(owner_id=owner_id).filter(status=BotStatus.RUNNING).count(),
+            "backtests": backtests.backtests(owner_id=owner_id).count(),
+            "unfinished": backtests.backtests(owner_id=owner_id).unfinished().count(),
+            "datasets": len(datasets),
+            "bars": sum(one.bar_count for one in datasets),
+        },
+        "version": configuration.head().version,
+        **_last_change(),
+    }
+    return render(request, "dashboard/overview.html", context)
+
+
+def _last_change() -> dict[str, Any]:
+    last = configuration.change_sets().first()
+    if last is None:
+        return {"last_change": None}
+    changes = list(last.changes.all())
+    return {"last_change": last, "changes": changes[:SHOWN_CHANGES], "more_changes": len(changes[SHOWN_CHANGES:])}
