@@ -5,22 +5,20 @@ closing moves the cost back and the difference is realised. Each fill's four ent
 """
 
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import Any
 
 from engine import rounding
 from engine._jit import kernel
 from engine.domain.enums import Side
 from engine.domain.state import State
 
-_Number = TypeVar("_Number", float, Decimal)
-
 _LONG = int(Side.LONG)
 
 
 @kernel
-def entries(
-    direction: _Number, is_entry: int, notional: _Number, removed_cost: _Number, fee: _Number
-) -> tuple[_Number, _Number, _Number, _Number]:
+def entries[Number: (float, Decimal)](
+    direction: Number, is_entry: int, notional: Number, removed_cost: Number, fee: Number
+) -> tuple[Number, Number, Number, Number]:
     """The four entries of one fill: cash, position at cost, fees, realised. They sum to zero.
 
     ``direction`` is 1 for a long position, -1 for a short one. ``removed_cost``: the cost of what an

@@ -77,7 +77,7 @@ class RunState(NamedTuple):
             part = np.frombuffer(rest, dtype, count, at).reshape(shape).copy()
             parts.append(_jit.readable(part) if dtype.fields else part)
             at += count * dtype.itemsize
-        return RunState(State(*parts[:5]), Book(*parts[5:]))
+        return RunState(State._make(parts[:5]), Book._make(parts[5:]))
 
 
 class Result(NamedTuple):
@@ -113,9 +113,10 @@ def setup(*, symbols: Sequence[str], params: Params, strategies: Sequence[Strate
     packed, bases, cells = [], [], 0
     for strategy in strategies:
         module = _COMPUTED.get(strategy.name)
-        packed.append(module.pack(strategy.values) if module else None)
+        mine = module.pack(strategy.values) if module else None
+        packed.append(mine)
         bases.append(cells)
-        cells += packed[-1].width * len(symbols) if module else 0
+        cells += mine.width * len(symbols) if mine else 0
     names = tuple(strategy.name for strategy in strategies)
     return Plan(tuple(symbols), params, names, tuple(packed), tuple(bases), cells)
 
@@ -157,14 +158,12 @@ def merge(series: Sequence[Series], days: Sequence[NDArray[np.int32]]) -> Bars:
     """
     if len(series) == 1:
         only = series[0]
-        symbol = np.zeros(len(only.open_ms), np.int32)
-        return _frozen(Bars(only.open_ms, symbol, days[0], *only[1:]))
+        return _frozen(Bars(only.open_ms, np.zeros(len(only.open_ms), np.int32), days[0], *only[1:]))
     symbol = np.concatenate([np.full(len(one.open_ms), at, np.int32) for at, one in enumerate(series)])
     columns = [np.concatenate([one[place] for one in series]) for place in range(6)]
     order = np.lexsort((symbol, columns[0]))
-    day = np.concatenate(days)[order]
-    columns = [column[order] for column in columns]
-    return _frozen(Bars(columns[0], symbol[order], day, *columns[1:]))
+    ordered = [column[order] for column in (*columns, symbol, np.concatenate(days))]
+    return _frozen(Bars(ordered[0], ordered[6], ordered[7], *ordered[1:6]))
 
 
 def chunks(bars: Bars, rows: int) -> Iterator[Bars]:
@@ -174,7 +173,7 @@ def chunks(bars: Bars, rows: int) -> Iterator[Bars]:
         last = min(first + rows, total)
         if last < total:
             last = int(np.searchsorted(bars.open_ms, bars.open_ms[last - 1], side="right"))
-        yield Bars(*(column[first:last] for column in bars))
+        yield Bars._make(column[first:last] for column in bars)
         first = last
 
 
@@ -218,8 +217,9 @@ def strategy_signals(plan: Plan, state: State, bars: Bars, given: Signals | None
         if name in _COMPUTED:
             _COMPUTED[name].signals(state.scratch, plan.bases[column], plan.packed[column], bars, matrix, column)
         elif given is not None:
-            for mine, theirs in zip(matrix, given, strict=True):
-                mine[:, column] = theirs[:, column]
+            matrix.action[:, column] = given.action[:, column]
+            matrix.confidence[:, column] = given.confidence[:, column]
+            matrix.votes[:, column] = given.votes[:, column]
     return Signals(*(_readonly(part) for part in matrix))
 
 
@@ -280,9 +280,9 @@ def _group_rows(bars: Bars, at: int) -> int:
 
 
 def _distinct(open_ms: Ints) -> Ints:
-    if len(open_ms) == 0:
-        return open_ms
-    return open_ms[np.concatenate(([True], open_ms[1:] != open_ms[:-1]))]
+    is_first = np.ones(len(open_ms), np.bool_)
+    is_first[1:] = open_ms[1:] != open_ms[:-1]
+    return open_ms[is_first]
 
 
 def _readonly(array: NDArray[Any]) -> NDArray[Any]:
@@ -293,7 +293,7 @@ def _readonly(array: NDArray[Any]) -> NDArray[Any]:
 
 
 def _frozen(bars: Bars) -> Bars:
-    return Bars(*(_readonly(column) for column in bars))
+    return Bars._make(_readonly(column) for column in bars)
 
 
 @entry

@@ -85,7 +85,7 @@ def on_order_closed(state: State, *, symbol: int, side: int, leg: int, reason: R
 
 def copied(state: State) -> State:
     """The state as arrays of its own."""
-    return State(*(part.copy() for part in state))
+    return State._make(part.copy() for part in state)
 
 
 def _floats(others: Others) -> Others:

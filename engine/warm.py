@@ -54,7 +54,7 @@ def main() -> None:
     setups = [run.StrategySetup("indicator_voting", [DECLARED["indicator_voting"].defaults])]
     plan = run.setup(symbols=["WARM"], params=free_params(1, 1), strategies=setups)
     state = run.run(_few_bars(), plan=plan, state=run.start(plan)).state.state
-    one_bar = Bars(*(column[:1] for column in _few_bars()))
+    one_bar = Bars._make(column[:1] for column in _few_bars())
     said = run.strategy_signals(plan, state, one_bar)
     step.on_bar(state, one_bar, said, plan.params)
     fill = np.zeros((), FILL)
