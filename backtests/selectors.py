@@ -22,6 +22,8 @@ from engine.domain.errors import Fault, InputError
 from engine.domain.values import Series
 from marketdata import selectors as marketdata
 
+__all__ = ["Backtest", "BacktestStatus", "Explained", "Explanation", "backtest", "backtests", "completed"]
+
 LARGEST_CURVE = 5_000
 LARGEST_CHART = 5_000
 # What round trips can be sorted by, and the packed columns behind it.
@@ -162,12 +164,14 @@ def trips(run: Backtest, *, symbol: str | None = None, ordering: str = "-exit_ro
 
 def fills(run: Backtest, *, symbol: str | None = None) -> Listing[FillRow]:
     """All fills in the order they happened; read where it is sliced."""
-    return _listing(run, RecordKind.FILL, mappers.fill_rows, symbol)
+    known, keep = symbols(run), _all_of(_keep_symbol(run, symbol))
+    return Listing(run.id, RecordKind.FILL, make=lambda found: mappers.fill_rows(found, known), keep=keep)
 
 
 def orders(run: Backtest, *, symbol: str | None = None) -> Listing[OrderRow]:
     """All orders in the order they were asked; read where it is sliced."""
-    return _listing(run, RecordKind.ORDER, mappers.order_rows, symbol)
+    known, keep = symbols(run), _all_of(_keep_symbol(run, symbol))
+    return Listing(run.id, RecordKind.ORDER, make=lambda found: mappers.order_rows(found, known), keep=keep)
 
 
 def decisions(
@@ -243,11 +247,6 @@ def _trip_column(found: Records, name: str) -> NDArray[Any]:
         share: NDArray[Any] = found["pnl"] / (found["qty"] * found["entry_price"])
         return share
     return found[TRIP_SORTS[name]]
-
-
-def _listing(run: Backtest, kind: str, rows: Any, symbol: str | None) -> Any:
-    known = symbols(run)
-    return Listing(run.id, kind, make=lambda found: rows(found, known), keep=_all_of(_keep_symbol(run, symbol)))
 
 
 def _place(run: Backtest, symbol: str) -> int:

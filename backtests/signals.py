@@ -18,13 +18,20 @@ def packed(signals: Sequence[GivenSignal], symbols: Sequence[str]) -> Records:
     """Signals as packed records, in time order; ``symbol`` becomes the index into ``symbols``."""
     places = {symbol: place for place, symbol in enumerate(symbols)}
     rows = [(one.at_ms, places[one.symbol], one.action, one.confidence) for one in signals]
-    records = np.array(rows, dtype=SIGNAL)
-    return records[np.lexsort((records["symbol"], records["at_ms"]))]
+    records: Records = np.array(rows, dtype=SIGNAL)
+    in_order: Records = records[np.lexsort((records["symbol"], records["at_ms"]))]
+    return in_order
 
 
 def bar_of(at_ms: Ints, open_ms: Ints, timeframe: str) -> Ints:
     """Index of the bar each signal belongs to; ``len(open_ms)`` where no bar closes after it."""
     return np.searchsorted(open_ms + DURATION_MS[timeframe], at_ms, side="right").astype(np.int64)
+
+
+def part(given: Signals, first: int, rows: int) -> Signals:
+    """The signals of ``rows`` rows from ``first`` on."""
+    last = first + rows
+    return Signals(given.action[first:last], given.confidence[first:last], given.votes[first:last])
 
 
 def matrix(given: Records, bars: Bars, timeframe: str) -> Signals:

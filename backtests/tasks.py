@@ -13,13 +13,13 @@ from backtests import publishing, services
 logger = structlog.get_logger(__name__)
 
 
-@shared_task(name=publishing.TASK)
+@shared_task(name=publishing.TASK)  # type: ignore[untyped-decorator]  # Celery has no types
 def run_backtest(*, backtest_id: str, **_later: Any) -> str | None:
     """Run one backtest, or go on with it. Delivered twice, it runs once: the lease decides."""
     return services.run_chunked(backtest_id=UUID(backtest_id), worker=worker_name())
 
 
-@shared_task(name="backtests.requeue_lost")
+@shared_task(name="backtests.requeue_lost")  # type: ignore[untyped-decorator]
 def requeue_lost(**_later: Any) -> int:
     """Repeat the hints that were lost. The beat calls it every half minute."""
     lost = services.requeue_lost()

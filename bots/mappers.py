@@ -82,6 +82,13 @@ def pointer_of(strategy: str, key: Key) -> str:
     return f"/parameters/{key[0]}.{key[1]}"
 
 
+def key_at(strategy: str, pointer: str) -> Key | None:
+    """The parameter a pointer into the form means, itself or the nearest above it; None: no parameter."""
+    fields = form_fields(strategy)
+    path = tuple(pointer.strip("/").split("/"))
+    return next((fields[path[:length]] for length in range(len(path), 0, -1) if path[:length] in fields), None)
+
+
 def form_of(definition: Definition) -> dict[str, Any]:
     """The definition in the shape of the form. Unchosen indicators are left out."""
     form: dict[str, Any] = {
@@ -90,11 +97,12 @@ def form_of(definition: Definition) -> dict[str, Any]:
         "timeframe": definition.timeframe,
         "symbols": list(definition.symbols),
     }
-    chosen = definition.parameters.get((definition.strategy, "indicators"))
+    voters = (definition.strategy, "indicators")
+    chosen: list[str] = definition.parameters.get(voters) or []
     for path, key in form_fields(definition.strategy).items():
-        if path == ("indicators",):
-            form["indicators"] = {name: {} for name in chosen or ()}
-        elif key in definition.parameters and (path[0] != "indicators" or path[1] in form["indicators"]):
+        if key == voters and key in definition.parameters:
+            form["indicators"] = {name: {} for name in chosen} | form.get("indicators", {})
+        elif key in definition.parameters and (path[0] != "indicators" or path[1] in chosen):
             _put(form, path, definition.parameters[key])
     return form
 

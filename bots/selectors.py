@@ -7,10 +7,12 @@ from uuid import UUID
 from bots import mappers
 from bots.errors import BotNotFound
 from bots.mappers import Definition, Key
-from bots.models import Bot, BotQuerySet
+from bots.models import Bot, BotQuerySet, BotStatus
 from configuration import store
 from configuration.image import Image, Path
 from configuration.selectors import BotScope, Resolved
+
+__all__ = ["Bot", "BotStatus", "Described", "bot", "bot_named", "bots", "described", "own_parameters", "scope_of"]
 
 
 class Described(NamedTuple):

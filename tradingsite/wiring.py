@@ -9,7 +9,6 @@ from uuid import UUID
 from backtests import ports
 from backtests.ports import BotDefinition
 from bots import selectors as bots
-from bots.models import Bot
 
 
 class _Bots:
@@ -30,7 +29,7 @@ def wire() -> None:
     ports.wire(_Bots())
 
 
-def _definition(bot: Bot) -> BotDefinition:
+def _definition(bot: bots.Bot) -> BotDefinition:
     return BotDefinition(
         id=bot.id,
         name=bot.name,

@@ -37,10 +37,8 @@ class Backtests(GenericAPIView[Any]):
 
     @extend_schema(operation_id="backtests_create", request=OpenApiTypes.OBJECT, responses={202: OpenApiTypes.OBJECT})
     def post(self, request: Request) -> Response:
-        if not isinstance(request.data, Mapping):
-            _refuse([Fault("invalid_type", "", "The body must be a map.", "map")])
         run = services.queue(
-            form=request.data, owner_id=owner_id(request), bots_of=seen_by(request), now=datetime.now(UTC)
+            form=_body(request), owner_id=owner_id(request), bots_of=seen_by(request), now=datetime.now(UTC)
         )
         return Response(output.backtest_output(run), status=status.HTTP_202_ACCEPTED)
 
@@ -110,7 +108,7 @@ class _Records(GenericAPIView[Any]):
     def get(self, request: Request, backtest_id: UUID) -> Response:
         run = selectors.completed(backtest_id, owner_id=seen_by(request))
         # The paginator counts and slices; it needs no queryset.
-        page = self.paginate_queryset(self.listing(run, request))  # type: ignore[arg-type]
+        page = self.paginate_queryset(self.listing(run, request))
         return self.get_paginated_response([one._asdict() for one in page or []])
 
     def listing(self, run: Backtest, request: Request) -> Sequence[Any]:
@@ -178,6 +176,12 @@ def owner_id(request: Request) -> int:
 def seen_by(request: Request) -> int | None:
     """Whose runs the caller sees: their own, or (None) everybody's."""
     return None if getattr(request.user, "is_superuser", False) else owner_id(request)
+
+
+def _body(request: Request) -> Mapping[str, Any]:
+    if isinstance(request.data, Mapping):
+        return request.data
+    raise InputError("The body must be a map.", faults=[Fault("invalid_type", "", "The body must be a map.", "map")])
 
 
 def _symbol(request: Request) -> str | None:

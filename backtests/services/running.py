@@ -97,7 +97,8 @@ def _run(lease: Lease, checkpoint: Checkpoint) -> str | None:
         return None
     for chunk in _rest(work, point):
         rows = len(chunk.open_ms)
-        result = run.run(chunk, plan=work.plan, state=point.state, signals=_slice(work.given, point.rows_done, rows))
+        given = signals.part(work.given, point.rows_done, rows) if work.given else None
+        result = run.run(chunk, plan=work.plan, state=point.state, signals=given)
         point = _Point(point.rows_done + rows, point.sequence + 1, result.state)
         checkpoint("computed")
         if not _stored(lease, point, result, total=len(work.bars.open_ms)):
@@ -151,14 +152,11 @@ def _data_fingerprint(request: Mapping[str, Any], instruments: list[Instrument],
     return hashlib.sha256(json.dumps(facts, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
-def _slice(given: Signals | None, first: int, rows: int) -> Signals | None:
-    return None if given is None else Signals(*(part[first : first + rows] for part in given))
-
-
 def _rest(work: _Work, point: _Point) -> Iterator[Bars]:
     total = len(work.bars.open_ms)
     rows = min(max(total // _PARTS, _FEWEST_ROWS), _MOST_ROWS)
-    return run.chunks(Bars(*(column[point.rows_done :] for column in work.bars)), rows)
+    rest: Any = (column[point.rows_done :] for column in work.bars)
+    return run.chunks(Bars(*rest), rows)
 
 
 # --- how far it is

@@ -1,5 +1,6 @@
 """Bots over HTTP: parse, one call, answer."""
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -16,8 +17,11 @@ from rest_framework.response import Response
 from bots import selectors
 from bots.api.output import bot_output
 from bots.services import definition
+from configuration import selectors as configuration
 from configuration.services import Actor
 from engine.domain.errors import Fault, InputError
+
+_ETAG = re.compile(r'"cfg-(\d{1,18})-[0-9a-f]{0,8}"')
 
 
 class Bots(GenericAPIView[Any]):
@@ -43,7 +47,10 @@ class OneBot(GenericAPIView[Any]):
     @extend_schema(operation_id="bots_read", responses=OpenApiTypes.OBJECT)
     def get(self, request: Request, bot_id: UUID) -> Response:
         bot = selectors.bot(bot_id, owner_id=seen_by(request))
-        return Response(bot_output(selectors.described([bot])[0]))
+        head = configuration.head()
+        answer = Response(bot_output(selectors.described([bot])[0]))
+        answer["ETag"] = f'"cfg-{head.version}-{head.hash[:8]}"'
+        return answer
 
     @extend_schema(operation_id="bots_replace", request=OpenApiTypes.OBJECT, responses=OpenApiTypes.OBJECT)
     def put(self, request: Request, bot_id: UUID) -> Response:
@@ -56,6 +63,7 @@ class OneBot(GenericAPIView[Any]):
             reason=reason,
             now=_now(),
             owner_id=seen_by(request),
+            base_version=_if_match(request),
         )
         return Response(bot_output(selectors.described([bot])[0]))
 
@@ -74,6 +82,18 @@ def body_of(request: Request) -> tuple[Mapping[str, Any], str]:
     if not isinstance(reason, str):
         raise InputError("reason must be text.", faults=[Fault("invalid_type", "/reason", "reason must be text.")])
     return form, reason
+
+
+def _if_match(request: Request) -> int | None:
+    """The configuration's version an If-Match header names, as the ETag of a bot gave it."""
+    header = request.headers.get("If-Match", "").strip()
+    if header in ("", "*"):
+        return None
+    match = _ETAG.fullmatch(header)
+    if match is None:
+        message = "If-Match is not the ETag of a bot; send back the one you were given."
+        raise InputError(message, faults=[Fault("invalid_etag", "/headers/If-Match", message, None, header[:80])])
+    return int(match[1])
 
 
 def actor_of(request: Request) -> Actor:

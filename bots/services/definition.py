@@ -41,8 +41,19 @@ def define(*, owner_id: int, form: Mapping[str, Any], actor: Actor, source: str,
     with transaction.atomic():
         bot = Bot(id=bot_id, owner_id=owner_id, created_at=now)
         _write(bot, definition, now=now)
-        _configure(bot, definition, replaced=(), actor=actor, source=source, reason=reason, now=now)
+        operations = _operations(bot.id, definition, ())
+        configuration.change(actor=actor, source=source, reason=reason, operations=operations, now=now)
     return bot
+
+
+def check(*, form: Mapping[str, Any], reason: str, bot_id: uuid.UUID | None = None) -> None:
+    """Raise what ``define``, or ``redefine`` of ``bot_id``, would raise now. Writes nothing."""
+    if bot_id is None:
+        _checked(form, reason=reason, operations_for=uuid.uuid4(), replaced=())
+        return
+    bot = selectors.bot(bot_id)
+    definition = _checked(form, reason=reason, operations_for=bot_id, replaced=selectors.own_parameters(bot))
+    _refuse_another_bot(bot, definition)
 
 
 def redefine(
@@ -54,12 +65,14 @@ def redefine(
     reason: str,
     now: datetime,
     owner_id: int | None = None,
+    base_version: int | None = None,
 ) -> Bot:
     """Replace a bot's definition; what the form leaves out is inherited again.
 
     Parameters may change while the bot trades; its symbols, strategy and timeframe may not.
     ``owner_id``: only a bot of this owner; None for an operator who may touch every bot.
-    Raises: BOT_NOT_FOUND, BOT_RUNNING, VALIDATION_ERROR with every fault.
+    ``base_version``: the configuration the caller had read; a parameter changed since is not overwritten.
+    Raises: BOT_NOT_FOUND, BOT_RUNNING, STALE_VERSION, VALIDATION_ERROR with every fault.
     """
     with transaction.atomic():
         bot = selectors.bot(bot_id, owner_id=owner_id, lock=True)
@@ -67,7 +80,10 @@ def redefine(
         definition = _checked(form, reason=reason, operations_for=bot.id, replaced=replaced)
         _refuse_another_bot(bot, definition)
         _write(bot, definition, now=now)
-        _configure(bot, definition, replaced=replaced, actor=actor, source=source, reason=reason, now=now)
+        operations = _operations(bot.id, definition, replaced)
+        configuration.change(
+            actor=actor, source=source, reason=reason, operations=operations, now=now, base_version=base_version
+        )
     return bot
 
 
@@ -196,18 +212,3 @@ def _write(bot: Bot, definition: Definition, *, now: datetime) -> None:
     bot.updated_at = now
     bot.full_clean(exclude=["owner"])
     bot.save()
-
-
-def _configure(
-    bot: Bot,
-    definition: Definition,
-    *,
-    replaced: Iterable[Key],
-    actor: Actor,
-    source: str,
-    reason: str,
-    now: datetime,
-) -> None:
-    operations = _operations(bot.id, definition, replaced)
-    if operations:
-        configuration.change(actor=actor, source=source, reason=reason, operations=operations, now=now)
