@@ -1,13 +1,12 @@
 """From what is asked to what would change, and everything wrong with it. Pure: an image in, a plan out."""
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from configuration import canonical, rules, values
 from configuration.image import Image, Path, Place, Stored
-from configuration.scopes import SIDES, Scope
+from configuration.scopes import Scope, scope_faults
 from engine.domain.errors import Fault
 
 
@@ -63,10 +62,6 @@ class Plan(NamedTuple):
     faults: tuple[Fault, ...]
 
 
-_SYMBOL: Final = re.compile(r"[A-Z0-9][A-Z0-9._:/-]{0,31}")
-_BOT: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
-
-
 def plan(operations: Sequence[Operation], image: Image) -> Plan:
     """Apply the operations in their order to what is stored; judge every value and every rule.
 
@@ -93,23 +88,23 @@ def plan(operations: Sequence[Operation], image: Image) -> Plan:
 
 
 def _judged(operation: Operation, image: Image, *, at: str) -> values.Judged:
-    scope_faults = tuple(_scope_faults(operation.scope, at))
+    place_faults = scope_faults(operation.scope, pointer=at)
     if operation.namespace not in image.catalogue.namespaces():
-        return values.Judged(None, (*scope_faults, _unknown_namespace(operation.namespace, image, at)))
+        return values.Judged(None, (*place_faults, _unknown_namespace(operation.namespace, image, at)))
     if isinstance(operation, ClearScope):
-        return values.Judged(None, scope_faults)
+        return values.Judged(None, place_faults)
     name = operation.parameter
     parameter = image.catalogue.find(operation.namespace, name)
     if parameter is None:
-        return _unknown_parameter(operation, image, at, scope_faults)
+        return _unknown_parameter(operation, image, at, place_faults)
     if not isinstance(operation, SetValue):
-        return values.Judged(None, scope_faults)
-    if operation.scope.kind not in parameter.scopes and not scope_faults:
+        return values.Judged(None, place_faults)
+    if operation.scope.kind not in parameter.scopes and not place_faults:
         allowed = list(parameter.scopes)
         message = f"{name} can be set for {', '.join(allowed)}, not for {operation.scope.kind}."
-        scope_faults = (Fault("scope_not_allowed", at, message, allowed, operation.scope.kind),)
+        place_faults = (Fault("scope_not_allowed", at, message, allowed, operation.scope.kind),)
     judged = values.judge(parameter, operation.value, pointer=at)
-    return values.Judged(judged.value, scope_faults + judged.faults)
+    return values.Judged(judged.value, place_faults + judged.faults)
 
 
 def _unknown_namespace(namespace: str, image: Image, at: str) -> Fault:
@@ -119,36 +114,16 @@ def _unknown_namespace(namespace: str, image: Image, at: str) -> Fault:
 
 
 def _unknown_parameter(
-    operation: SetValue | ClearValue, image: Image, at: str, scope_faults: tuple[Fault, ...]
+    operation: SetValue | ClearValue, image: Image, at: str, place_faults: tuple[Fault, ...]
 ) -> values.Judged:
     # A parameter that was retired may still be stored: it can be cleared, not set.
     retired = operation.parameter in image.stored(operation.namespace, operation.scope)
     if retired and isinstance(operation, ClearValue):
-        return values.Judged(None, scope_faults)
+        return values.Judged(None, place_faults)
     allowed = [parameter.name for parameter in image.catalogue.parameters(operation.namespace)]
     name = operation.parameter[:60]
     message = f"There is no parameter {operation.namespace}.{name}."
-    return values.Judged(None, (*scope_faults, Fault("unknown_parameter", at, message, allowed, name)))
-
-
-def _scope_faults(scope: Scope, at: str) -> Iterator[Fault]:
-    kinds = {"global": (), "symbol": ("symbol",), "symbol_side": ("symbol", "side"), "bot": ("bot",)}
-    if scope.kind not in kinds:
-        allowed = list(kinds)
-        yield Fault("unknown_scope", at, f"There is no scope {scope.kind!r}.", allowed, scope.kind)
-        return
-    for part in ("bot", "symbol", "side"):
-        given = getattr(scope, part)
-        if part not in kinds[scope.kind]:
-            if given:
-                yield Fault("scope_part", at, f"A {scope.kind} scope has no {part}; got {given!r}.", None, given)
-        elif part == "side" and given not in SIDES:
-            yield Fault("not_a_choice", at, f"side is {given!r}, allowed LONG, SHORT.", list(SIDES), given)
-        elif part == "symbol" and not _SYMBOL.fullmatch(given):
-            message = f"symbol is {given[:60]!r}, expected up to 32 of A-Z, 0-9 and . _ : / -."
-            yield Fault("invalid_symbol", at, message, _SYMBOL.pattern, given[:60])
-        elif part == "bot" and not _BOT.fullmatch(given):
-            yield Fault("invalid_bot", at, f"bot is {given[:60]!r}, expected a bot's id.", _BOT.pattern, given[:60])
+    return values.Judged(None, (*place_faults, Fault("unknown_parameter", at, message, allowed, name)))
 
 
 def _apply(operation: Operation, value: Any, *, image: Image, places: dict[Place, dict[str, Stored]]) -> None:

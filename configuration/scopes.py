@@ -1,9 +1,21 @@
 """Where a value is set, and where a resolved value came from."""
 
+import re
+from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
+from engine.domain.errors import Fault
+
 SIDES: Final = ("LONG", "SHORT")
-NOWHERE: Final = ""
+
+_PARTS: Final[dict[str, tuple[str, ...]]] = {
+    "global": (),
+    "symbol": ("symbol",),
+    "symbol_side": ("symbol", "side"),
+    "bot": ("bot",),
+}
+_SYMBOL: Final = re.compile(r"[A-Z0-9][A-Z0-9._:/-]{0,31}")
+_BOT: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 class Scope(NamedTuple):
@@ -39,6 +51,29 @@ def side_scope(symbol: str, side: str) -> Scope:
 def bot_scope(bot: str) -> Scope:
     """The scope of one bot, by its id."""
     return Scope("bot", bot=bot)
+
+
+def scope_faults(scope: Scope, *, pointer: str) -> tuple[Fault, ...]:
+    """What keeps this from being a scope: unknown_scope, scope_part, not_a_choice, invalid_symbol, invalid_bot."""
+    if scope.kind not in _PARTS:
+        message = f"There is no scope {scope.kind!r}, only {', '.join(_PARTS)}."
+        return (Fault("unknown_scope", pointer, message, list(_PARTS), scope.kind),)
+    return tuple(fault for part in ("bot", "symbol", "side") for fault in _part_faults(scope, part, pointer))
+
+
+def _part_faults(scope: Scope, part: str, pointer: str) -> Iterator[Fault]:
+    given = str(getattr(scope, part))[:80]
+    if part not in _PARTS[scope.kind]:
+        if given:
+            message = f"A {scope.kind} scope has no {part}; got {given!r}."
+            yield Fault("scope_part", pointer, message, None, given)
+    elif part == "side" and given not in SIDES:
+        yield Fault("not_a_choice", pointer, f"side is {given!r}, allowed LONG, SHORT.", list(SIDES), given)
+    elif part == "symbol" and not _SYMBOL.fullmatch(given):
+        message = f"symbol is {given!r}, expected up to 32 of A-Z, 0-9 and . _ : / -."
+        yield Fault("invalid_symbol", pointer, message, _SYMBOL.pattern, given)
+    elif part == "bot" and not _BOT.fullmatch(given):
+        yield Fault("invalid_bot", pointer, f"bot is {given!r}, expected a bot's id.", _BOT.pattern, given)
 
 
 class Origin(NamedTuple):

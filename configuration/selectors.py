@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
+from django.db.models import Count, Exists, Max, Min, OuterRef, Prefetch, Q, QuerySet
 
 from configuration import canonical, store
 from configuration.catalogue import BOT, CATALOGUE, TRADING
@@ -23,20 +23,23 @@ __all__ = [
     "Candidate",
     "Explained",
     "Frozen",
+    "Head",
     "Origin",
     "Resolved",
     "Scope",
+    "ScopeFacts",
     "Stored",
     "change_sets",
     "explain_snapshot",
+    "head",
     "history",
     "overridden_scopes",
     "resolve",
+    "scope_facts",
     "snapshot",
     "snapshot_for",
     "stored",
     "stored_at",
-    "version",
 ]
 
 FORMAT = 1
@@ -61,9 +64,35 @@ class Explained(NamedTuple):
     created_at: datetime | None
 
 
-def version() -> int:
-    """The head's version: how many change-sets there are."""
-    return store.current().version
+class Head(NamedTuple):
+    """The newest version, and the hash its ledger ends with."""
+
+    version: int
+    hash: str
+
+
+class ScopeFacts(NamedTuple):
+    """When a scope was first and last written, and how often. None and 0: never."""
+
+    created_at: datetime | None
+    updated_at: datetime | None
+    writes: int
+
+
+def head() -> Head:
+    """The newest version: how many change-sets there are."""
+    image = store.current()
+    return Head(image.version, image.head_hash)
+
+
+def scope_facts(scope: Scope, *, namespace: str = TRADING) -> ScopeFacts:
+    """When and how often exactly this scope was written."""
+    times = Change.objects.filter(_at(scope), namespace=namespace).aggregate(
+        first=Min("change_set__created_at"),
+        last=Max("change_set__created_at"),
+        writes=Count("change_set", distinct=True),
+    )
+    return ScopeFacts(times["first"], times["last"], times["writes"])
 
 
 def resolve(scope: Scope, namespaces: Sequence[str]) -> dict[str, Resolved]:

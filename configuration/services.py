@@ -42,7 +42,7 @@ __all__ = [
 
 CHANNEL: Final = "tradingsite_config"
 NOT_GIVEN: Final = "not given"
-_REASON_LENGTH: Final = 2000
+_LONGEST: Final = {"reason": 2000, "on_behalf_of": 200, "idempotency_key": 200}
 
 
 class Actor(NamedTuple):
@@ -99,13 +99,14 @@ def change(
     not_a_choice, not_finite, unknown_key, scope_not_allowed, empty, duplicate, unknown_namespace,
     unknown_scope, reason_required, ...); StaleVersion naming the parameters; IdempotencyMismatch.
     """
+    _refuse(_length_faults(reason=reason, on_behalf_of=on_behalf_of, idempotency_key=idempotency_key))
     decision = _Decision(
         actor=actor,
         on_behalf_of=on_behalf_of,
         source=source,
         kind=kind,
         reason=reason.strip() or NOT_GIVEN,
-        request_id=request_id,
+        request_id=request_id[:64],
         idempotency_key=idempotency_key or None,
         base_version=base_version,
         now=now.astimezone(UTC),
@@ -141,10 +142,21 @@ def _refuse(faults: tuple[Fault, ...]) -> None:
         raise InputError("The configuration was not changed.", faults=faults)
 
 
+def _length_faults(**texts: str | None) -> tuple[Fault, ...]:
+    return tuple(
+        Fault(
+            "too_long",
+            f"/{name}",
+            f"{name} has {len(text)} characters, allowed {_LONGEST[name]}.",
+            _LONGEST[name],
+            len(text),
+        )
+        for name, text in texts.items()
+        if text is not None and len(text) > _LONGEST[name]
+    )
+
+
 def _reason_faults(reason: str, operations: Sequence[Operation]) -> tuple[Fault, ...]:
-    if len(reason) > _REASON_LENGTH:
-        message = f"reason has {len(reason)} characters, allowed {_REASON_LENGTH}."
-        return (Fault("out_of_range", "/reason", message, _REASON_LENGTH, len(reason)),)
     if reason.strip():
         return ()
     risky = sorted({f"{op.namespace}.{name}" for op in operations for name in _risky_names(op)})
@@ -177,7 +189,7 @@ def _decide(decision: _Decision, operations: Sequence[Operation]) -> Applied:
         return earlier
     planned = plan(operations, store.current())
     _refuse(planned.faults)
-    _refuse_stale(decision.base_version, head, planned)
+    _refuse_stale(decision.base_version, head, planned, operations)
     if not planned.changes:
         return Applied(head.version, ())
     change_set = _recorded(decision, head, planned.changes)
@@ -211,37 +223,34 @@ def _earlier_answer(decision: _Decision) -> Applied | None:
     )
 
 
-def _refuse_stale(base_version: int | None, head: ConfigHead, planned: Plan) -> None:
+def _refuse_stale(base_version: int | None, head: ConfigHead, planned: Plan, operations: Sequence[Operation]) -> None:
     if base_version is None or base_version == head.version or not planned.changes:
         return
     if base_version > head.version:
         message = f"base_version is {base_version}, the newest is {head.version}."
         _refuse((Fault("out_of_range", "/base_version", message, head.version, base_version),))
-    mine = {(change.namespace, change.scope, change.parameter) for change in planned.changes}
+    mine = {_parameter_at(change) for change in planned.changes}
     since = Change.objects.filter(_any_of({change.scope for change in planned.changes}), change_set__gt=base_version)
-    theirs = [
-        row
-        for row in since.select_related("change_set").order_by("-change_set", "ordinal")
-        if (row.namespace, row.scope, row.parameter) in mine
-    ]
-    if theirs:
+    newest: dict[tuple[str, Scope, str], Change] = {}
+    for row in since.select_related("change_set").order_by("-change_set", "ordinal"):
+        if _parameter_at(row) in mine:
+            newest.setdefault(_parameter_at(row), row)
+    if newest:
+        at = {_parameter_at(op): op.pointer for op in operations if not isinstance(op, ClearScope)}
         raise StaleVersion(
             f"Changed since version {base_version}, which you had read: read again and decide anew.",
-            faults=tuple(_stale_fault(row, base_version) for row in _newest_each(theirs)),
+            faults=[_stale_fault(row, base_version, at.get(key, "")) for key, row in newest.items()],
         )
 
 
-def _newest_each(rows: list[Change]) -> list[Change]:
-    newest: dict[tuple[str, Scope, str], Change] = {}
-    for row in rows:
-        newest.setdefault((row.namespace, row.scope, row.parameter), row)
-    return list(newest.values())
+def _parameter_at(row: Changed | Change | SetValue | ClearValue) -> tuple[str, Scope, str]:
+    return row.namespace, row.scope, row.parameter
 
 
-def _stale_fault(row: Change, base_version: int) -> Fault:
+def _stale_fault(row: Change, base_version: int, pointer: str) -> Fault:
     by = row.change_set
     message = f"{row.parameter} at {row.scope} was changed in version {by.version} by {by.actor_label}: {by.reason}"
-    return Fault("changed_since", f"/parameters/{row.parameter}", message, base_version, by.version)
+    return Fault("changed_since", pointer or f"/parameters/{row.parameter}", message, base_version, by.version)
 
 
 def _any_of(scopes: set[Scope]) -> models.Q:

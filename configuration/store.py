@@ -10,6 +10,7 @@ import json
 import os
 import threading
 from collections import defaultdict
+from collections.abc import Mapping
 from typing import Final
 
 from django.db import connection
@@ -19,6 +20,7 @@ from configuration.catalogue import CATALOGUE
 from configuration.image import Image, Place, Stored
 from configuration.models import ConfigHead
 from configuration.scopes import Scope
+from engine.domain.errors import SetupError
 
 GENESIS: Final = (0, "")
 """Version and hash of a head nobody has written yet."""
@@ -40,7 +42,7 @@ class _Shared:
 
     def __init__(self) -> None:
         self.image: Image | None = None
-        self.environment: environment.Reading | None = None
+        self.environment: Mapping[tuple[str, str], environment.Supplied] | None = None
         self.loading = threading.Lock()
 
 
@@ -108,7 +110,7 @@ def _load() -> Image:
         version=version,
         head_hash=head_hash,
         places=dict(places),
-        environment=_environment().supplied,
+        environment=_environment(),
     )
 
 
@@ -124,7 +126,10 @@ def _typed(namespace: str, name: str, value: object) -> object:
     return value
 
 
-def _environment() -> environment.Reading:
+def _environment() -> Mapping[tuple[str, str], environment.Supplied]:
     if _shared.environment is None:
-        _shared.environment = environment.read(CATALOGUE, os.environ)
+        reading = environment.read(CATALOGUE, os.environ)
+        if reading.faults:
+            raise SetupError("Environment variables supply values that cannot be used.", faults=reading.faults)
+        _shared.environment = reading.supplied
     return _shared.environment

@@ -157,10 +157,22 @@ def shown(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, dict):
-        return ", ".join(f"{key}={number:g}" for key, number in value.items())
+        return ", ".join(f"{key}={number!r}" for key, number in value.items())
     if isinstance(value, list):
         return ", ".join(value)
     return repr(value) if isinstance(value, float) else str(value)
+
+
+def limits(parameter: Parameter) -> str:
+    """The range of a number as a person reads it: "1-125 x"."""
+    low, high = parameter.minimum, parameter.maximum
+    if low is not None and high is not None:
+        said = f"{_plain(low)}-{_plain(high)}"
+    elif low is not None:
+        said = f"at least {_plain(low)}"
+    else:
+        said = "any number" if high is None else f"at most {_plain(high)}"
+    return f"{said} {parameter.unit}".strip()
 
 
 def _range_faults(parameter: Parameter, number: int | float | Decimal, pointer: str) -> tuple[Fault, ...]:
@@ -171,7 +183,7 @@ def _range_faults(parameter: Parameter, number: int | float | Decimal, pointer: 
         if high is None and isinstance(number, int) and number > 2**1000:
             return (_not_finite(parameter.name, "an integer of over 300 digits", pointer),)
         return ()
-    message = f"{parameter.name} is {_brief(number)}, allowed {_limits(low, high, parameter.unit)}."
+    message = f"{parameter.name} is {_brief(number)}, allowed {limits(parameter)}."
     return (Fault("out_of_range", pointer, message, {"minimum": low, "maximum": high}, _brief_json(number)),)
 
 
@@ -209,12 +221,6 @@ def _wrong_type(parameter: Parameter, raw: Any, pointer: str) -> Judged:
 
 def _not_finite(name: str, raw: Any, pointer: str) -> Fault:
     return Fault("not_finite", pointer, f"{name} is {raw}, expected a finite number.", "a finite number", str(raw))
-
-
-def _limits(low: float | None, high: float | None, unit: str) -> str:
-    if low is None or high is None:
-        return f"at least {low:g} {unit}".strip() if low is not None else f"at most {high:g} {unit}".strip()
-    return f"{_plain(low)}-{_plain(high)} {unit}".strip()
 
 
 def _plain(number: float) -> str:
