@@ -352,6 +352,8 @@ def _meet_venue(
 ) -> None:
     """A bar meets what rests in the book; every fill is booked, and what it calls for rests too."""
     symbol = bars.symbol[row]
+    if state.account[0].working == 0 and state.positions[symbol, 0].qty + state.positions[symbol, 1].qty == 0.0:
+        return
     venue.begin_bar(book, symbol)
     while True:
         side, leg, price, qty = venue.match(book, params, symbol, bars, row)
@@ -415,16 +417,18 @@ def _skip_quiet(
     written = out.counts[4] - first
     row = first
     while row < last:
-        action = signals.action[row, 0]
+        # Unsigned, so that no index is tested for counting from the end.
+        at = np.uint64(row)
+        action = signals.action[at, 0]
         if (
             (action != _HOLD and action != idle)
-            or bars.low[row] <= below
-            or bars.high[row] >= above
-            or bars.day[row] != day
+            or bars.low[at] <= below
+            or bars.high[at] >= above
+            or bars.day[at] != day
         ):
             break
-        close = bars.close[row]
-        out.equity[written + row] = cash + long_qty * close - short_qty * close
+        close = bars.close[at]
+        out.equity[np.uint64(written + row)] = cash + long_qty * close - short_qty * close
         row += 1
     if row > first:
         state.slots[0].mark = bars.close[row - 1]

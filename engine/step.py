@@ -171,10 +171,9 @@ def decide(
     asked_before = out.counts[0]
     wanted = 0
     if action != _HOLD:
-        confidence = signals.confidence[row, strategy]
-        wanted, reason = _act(state, others, params, bars, row, number, out, action, confidence)
+        wanted, reason = _act(state, others, params, signals, bars, row, number, out, action, strategy)
         if other >= 0:
-            more, _ = _act(state, others, params, bars, row, number, out, -action, signals.confidence[row, other])
+            more, _ = _act(state, others, params, signals, bars, row, number, out, -action, other)
             wanted |= more
     elif reason == _OK:
         reason = _NO_SIGNAL
@@ -189,12 +188,13 @@ def _act(
     state: State,
     others: Others,
     params: Params,
+    signals: Signals,
     bars: Bars,
     row: int,
     number: int,
     out: Out,
     action: int,
-    confidence: float,
+    strategy: int,
 ) -> tuple[int, int]:
     """(target, reason): carry one action out as far as risk allows."""
     symbol, open_ms, price = bars.symbol[row], bars.open_ms[row], bars.close[row]
@@ -212,6 +212,8 @@ def _act(
         reason = _exit(state, out, number, open_ms, symbol, _SHORT)
     if wanted & (_ENTER_LONG | _ENTER_SHORT):
         side = _LONG if wanted & _ENTER_LONG else _SHORT
+        # Read only where somebody asks: on most bars this column stays out of the caches.
+        confidence = signals.confidence[row, strategy] if params.sides[symbol, side].min_confidence > 0.0 else 1.0
         refused = _enter(state, others, params, out, number, open_ms, symbol, side, price, confidence)
         closed_instead = wanted & (_EXIT_LONG | _EXIT_SHORT) and (refused in (_NO_LONGS, _NO_SHORTS))
         if not closed_instead:
