@@ -89,6 +89,15 @@ def key_at(strategy: str, pointer: str) -> Key | None:
     return next((fields[path[:length]] for length in range(len(path), 0, -1) if path[:length] in fields), None)
 
 
+def in_form(fault: Fault, definition: Definition) -> Fault:
+    """A fault of the catalogue, pointing into the form: the voters are a list there, a map here."""
+    start, _, place = fault.pointer.rpartition("/")
+    if start != "/indicators" or not place.isdigit():
+        return fault
+    chosen = definition.parameters[definition.strategy, "indicators"]
+    return fault._replace(pointer=f"/indicators/{chosen[int(place)]}")
+
+
 def form_of(definition: Definition) -> dict[str, Any]:
     """The definition in the shape of the form. Unchosen indicators are left out."""
     form: dict[str, Any] = {

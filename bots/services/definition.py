@@ -109,7 +109,7 @@ def _checked(form: Mapping[str, Any], *, reason: str, operations_for: uuid.UUID,
     found = [
         *faults,
         *_word_faults(form, definition),
-        *_catalogue_faults(operations),
+        *_catalogue_faults(definition, operations),
         *_reason_faults(reason),
     ]
     if found:
@@ -169,12 +169,12 @@ def _reason_faults(reason: str) -> Iterable[Fault]:
         yield Fault("reason_required", "/reason", "Say why: a bot's money and limits are decided here.")
 
 
-def _catalogue_faults(operations: Sequence[Operation]) -> Sequence[Fault]:
+def _catalogue_faults(definition: Definition, operations: Sequence[Operation]) -> list[Fault]:
     try:
         configuration.validate(operations)
     except InputError as refused:
-        return refused.faults
-    return ()
+        return [mappers.in_form(fault, definition) for fault in refused.faults]
+    return []
 
 
 def _operations(bot_id: uuid.UUID, definition: Definition, replaced: Iterable[Key]) -> list[Operation]:

@@ -1,0 +1,40 @@
+"""What the tests of bots share: people, and instruments to trade."""
+
+import pytest
+from django.contrib.auth.models import User
+from rest_framework.test import APIClient
+
+from bots.tests import builders
+
+
+@pytest.fixture
+def owner(db) -> User:
+    return User.objects.create_user("olga", is_staff=True)
+
+
+@pytest.fixture
+def stranger(db) -> User:
+    return User.objects.create_user("sven", is_staff=True)
+
+
+@pytest.fixture
+def root(db) -> User:
+    return User.objects.create_superuser("root")
+
+
+@pytest.fixture
+def instruments(db) -> None:
+    for symbol in ("AAPL", "GOOG", "IBM", "MSFT"):
+        builders.an_equity(symbol)
+
+
+@pytest.fixture
+def client_of():
+    """A client of the API, logged in as somebody."""
+
+    def made(user: User) -> APIClient:
+        client = APIClient()
+        client.force_login(user)
+        return client
+
+    return made

@@ -1,0 +1,36 @@
+"""The demo bots."""
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from bots.models import Bot
+from bots.services import definition
+from bots.tests.builders import NOW
+
+pytestmark = pytest.mark.django_db
+
+
+def test_demo_bots__made_twice__are_there_once(root, instruments, capsys) -> None:
+    call_command("create_demo_bots")
+    call_command("create_demo_bots")
+    assert Bot.objects.count() == 2
+    assert {bot.owner for bot in Bot.objects.all()} == {root}
+    assert "none, they are there already" in capsys.readouterr().out
+
+
+def test_demo_bots__retired__do_not_come_back(root, instruments) -> None:
+    call_command("create_demo_bots")
+    for bot in Bot.objects.all():
+        definition.retire(bot_id=bot.id, now=NOW)
+    call_command("create_demo_bots")
+    assert Bot.objects.count() == 2
+
+
+def test_demo_bots__without_an_administrator__say_what_to_do(instruments) -> None:
+    with pytest.raises(CommandError, match="createsuperuser"):
+        call_command("create_demo_bots")
+
+
+def test_demo_bots__without_sample_bars__say_which_symbols_are_missing(root) -> None:
+    with pytest.raises(CommandError, match="AAPL is not known"):
+        call_command("create_demo_bots")
