@@ -1,6 +1,5 @@
 """The admin of market data: instruments are edited, datasets imported and retired, studies only looked at."""
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -42,7 +41,7 @@ class InstrumentAdmin(admin.ModelAdmin):
     search_fields = ("symbol", "name")
     ordering = ("symbol",)
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Instrument | None = None) -> Sequence[str]:
+    def get_readonly_fields(self, request: HttpRequest, obj: Instrument | None = None) -> tuple[str, ...]:
         return ("symbol",) if obj else ()
 
     def save_model(self, request: HttpRequest, obj: Instrument, form: Any, change: bool) -> None:

@@ -1,6 +1,5 @@
 """The API of market data: each view reads the request, makes one call, and answers."""
 
-from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -111,7 +110,7 @@ class DatasetStudies(APIView):
         name, parameters = parsing.study_request(request.data)
         found = services.request_study(dataset_id, name, parameters, now=timezone.now())
         if found.must_compute:
-            tasks.compute_study.delay(study_id=str(found.study_id))
+            tasks.compute_study.delay_on_commit(study_id=str(found.study_id))
         return Response(shapes.StudyOutput(selectors.study(found.study_id)).data, status=200 if found.is_done else 202)
 
 
@@ -150,7 +149,7 @@ def _nullable(column: Floats) -> list[float | None]:
 
 
 def _import_request(request: Request) -> tuple[Any, services.ImportRequest]:
-    body: Mapping[str, Any] = request.data  # multipart: a QueryDict
+    body: Any = request.data  # multipart: a QueryDict
     faults = parsing.unknown_fields(body, IMPORT_FIELDS)
     file, factors = (request.FILES.get(name) for name in ("file", "factors"))
     if file is None:
