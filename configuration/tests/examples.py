@@ -1,7 +1,11 @@
 """What tests of configuration share: an actor, a moment, and short ways to set and read."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
+
+from django.db import transaction
 
 from configuration import selectors, services
 from configuration.scopes import Scope
@@ -28,3 +32,15 @@ def value_at(scope: Scope, name: str, namespace: str = "trading") -> Any:
 def some_bot(*symbols: str, bot: str = "bot-1", **definition: Any) -> selectors.BotScope:
     definition = {"name": "Example", "timeframe": "1d", **definition}
     return selectors.BotScope(bot, "indicator_voting", symbols or ("AAPL",), definition)
+
+
+class _Undo(Exception):
+    pass
+
+
+@contextmanager
+def undone() -> Iterator[None]:
+    """A transaction, or inside one a savepoint, that is rolled back at its end."""
+    with suppress(_Undo), transaction.atomic():
+        yield
+        raise _Undo

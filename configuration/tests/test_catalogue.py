@@ -58,7 +58,8 @@ T = (
     Row(20, "risk_management_enabled", "bool", True, "", (True, False), (0, None), "invalid_type"),
     Row(
         21, "signal_conflict_resolution", "str", "strongest_wins", "",
-        ("strongest_wins", "first_come_first_served", "weighted_average", "manual_review"), ("weakest",), "not_a_choice",
+        ("strongest_wins", "first_come_first_served", "weighted_average", "manual_review"),
+        ("weakest",), "not_a_choice",
     ),
     Row(
         22, "timeframe_conflict_resolution", "str", "higher_timeframe_wins", "",

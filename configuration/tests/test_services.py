@@ -12,7 +12,7 @@ from configuration.errors import IdempotencyMismatch
 from configuration.models import Change, ChangeSet, ConfigHead, Override
 from configuration.scopes import GLOBAL, Scope, bot_scope, side_scope, symbol_scope
 from configuration.services import ClearScope, ClearValue, SetValue
-from configuration.tests.examples import BEN, NOON, decide, put, value_at
+from configuration.tests.examples import BEN, NOON, decide, put, undone, value_at
 from engine.domain.errors import InputError, StaleVersion
 
 pytestmark = pytest.mark.django_db
@@ -92,9 +92,8 @@ def test_change__null_where_it_is_a_value__is_set_not_cleared() -> None:
 
 
 def test_change__inside_a_transaction_that_fails__leaves_no_trace() -> None:
-    with pytest.raises(RuntimeError), transaction.atomic():
+    with undone():
         put(GLOBAL, leverage=99)
-        raise RuntimeError
     assert value_at(GLOBAL, "leverage") == 10
     assert ChangeSet.objects.count() == 0
 

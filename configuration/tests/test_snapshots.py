@@ -29,8 +29,12 @@ def test_snapshot__of_a_bot__has_its_nodes_and_namespaces() -> None:
 
     assert list(frozen.content["nodes"]) == ["", "AAPL", "AAPL/LONG", "AAPL/SHORT", "MSFT", "MSFT/LONG", "MSFT/SHORT"]
     assert frozen.content["bot"] == {
-        "id": "bot-1", "name": "Example", "strategy": "indicator_voting", "symbols": ["AAPL", "MSFT"], "timeframe": "1d",
-    }  # fmt: skip
+        "id": "bot-1",
+        "name": "Example",
+        "strategy": "indicator_voting",
+        "symbols": ["AAPL", "MSFT"],
+        "timeframe": "1d",
+    }
     namespaces = {node: {name.split(".")[0] for name in values} for node, values in frozen.content["nodes"].items()}
     assert namespaces[""] == {"trading", "indicator_voting", "bot"}
     assert namespaces["AAPL"] == {"trading", "indicator_voting"}

@@ -13,7 +13,7 @@ from configuration import selectors, services, store
 from configuration.models import ConfigHead
 from configuration.scopes import GLOBAL, symbol_scope
 from configuration.services import SetValue
-from configuration.tests.examples import decide, put, some_bot, value_at
+from configuration.tests.examples import decide, put, some_bot, undone, value_at
 from engine.domain.errors import InputError
 
 committing = pytest.mark.django_db(transaction=True)
@@ -65,10 +65,9 @@ def test_write__not_yet_committed__is_seen_by_nobody_else() -> None:
 def test_write__rolled_back__was_never_there() -> None:
     put(GLOBAL, leverage=11)
     seen = []
-    with pytest.raises(RuntimeError), transaction.atomic():
+    with undone():
         put(GLOBAL, leverage=99)
         seen.append(leverage())  # reading must not publish what may yet be undone
-        raise RuntimeError
 
     assert seen == [99]
     assert (leverage(), elsewhere(leverage), store.current().version) == (11, 11, 1)
@@ -78,10 +77,9 @@ def test_write__rolled_back__was_never_there() -> None:
 def test_write__rolled_back_to_a_savepoint__was_never_there() -> None:
     put(GLOBAL, leverage=11)
     with transaction.atomic():
-        with pytest.raises(RuntimeError), transaction.atomic():
+        with undone():
             put(GLOBAL, leverage=99)
             assert leverage() == 99
-            raise RuntimeError
         assert leverage() == 11
         put(GLOBAL, max_retries=7)
     assert (leverage(), elsewhere(leverage), value_at(GLOBAL, "max_retries")) == (11, 11, 7)
@@ -187,9 +185,8 @@ def test_notify__on_commit_only__carries_the_version() -> None:
     known = {key: settings[key] for key in ("host", "port", "user", "password", "dbname") if settings.get(key)}
     with psycopg.connect(**known, autocommit=True) as listener:
         listener.execute(f"LISTEN {services.CHANNEL}")
-        with pytest.raises(RuntimeError), transaction.atomic():
+        with undone():
             put(GLOBAL, leverage=98)
-            raise RuntimeError
         put(GLOBAL, leverage=11)
         heard = [note.payload for note in listener.notifies(timeout=5, stop_after=1)]
     assert heard == ["1"]
