@@ -296,7 +296,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "DATABASE_URL",
         "The truth. embedded: our own PostgreSQL 18 under TRADINGSITE_STATE_DIR.",
-        "embedded, or postgres://user:password@host:5432/name",
+        "embedded, or postgres://user:...@host:5432/name",
         EMBEDDED,
         _address("postgres", "postgresql"),
         is_secret=True,

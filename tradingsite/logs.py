@@ -21,7 +21,8 @@ Event = MutableMapping[str, Any]
 def hide_secrets(_logger: Any, _method: str, event: Event) -> Event:
     """Masks values by the name of their key, at any depth, and passwords inside addresses."""
     for name, value in event.items():
-        event[name] = _hidden(name, value)
+        if name != "exc_info":  # rendered by the last processor, which needs the exception itself
+            event[name] = _hidden(name, value)
     return event
 
 
@@ -76,7 +77,10 @@ def settings(*, level: str, is_json: bool) -> dict[str, Any]:
         ]
         if is_json
         # No time: the platform's log stamps every line, and a terminal shows now.
-        else [hide_secrets, structlog.dev.ConsoleRenderer(colors=False, exception_formatter=_plain_trace)]
+        else [
+            hide_secrets,
+            structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
+        ]
     )
     return {
         "version": 1,
@@ -110,7 +114,3 @@ def settings(*, level: str, is_json: bool) -> dict[str, Any]:
             "numba": {"level": "WARNING"},
         },
     }
-
-
-def _plain_trace(stream: Any, exc_info: Any) -> None:
-    stream.write("\n" + structlog.processors.format_exc_info(None, "", {"exc_info": exc_info})["exception"])

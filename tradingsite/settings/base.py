@@ -152,6 +152,7 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "Trading bots, their configuration, market data and backtests.",
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["tradingsite.api.permissions.StaffWrites"],
     "SCHEMA_PATH_PREFIX": r"/api/v1",
 }
 

@@ -24,7 +24,8 @@ _libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 class Spec(NamedTuple):
     """What to run. ``stop_signal`` asks it to end; after ``grace_seconds`` its group is killed.
 
-    ``user`` is a numeric user id to run under, or None. ``is_one_shot``: it is meant to end.
+    ``wrapper`` is put in front of the command and replaces itself by it. ``user`` is a numeric user id
+    to run under, or None. ``is_one_shot``: it is meant to end.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Spec(NamedTuple):
     folder: Path
     stop_signal: int = signal.SIGTERM
     grace_seconds: float = 10.0
+    wrapper: Sequence[str] = ()
     user: int | None = None
     is_one_shot: bool = False
     pass_fds: Sequence[int] = ()
@@ -86,7 +88,7 @@ class Child:
         """Start it in a session of its own, so that a terminal's Ctrl-C reaches only the supervisor."""
         self.exit_code, self.next_start, self._kill_at = None, 0.0, None
         self._process = subprocess.Popen(  # noqa: S603  commands come from the Procfile and our own servers
-            list(self.spec.command),
+            [*self.spec.wrapper, *self.spec.command],
             cwd=self.spec.folder,
             env=dict(self.spec.environment),
             stdin=subprocess.DEVNULL,
@@ -109,22 +111,28 @@ class Child:
             block = os.read(self.output, 65_536)
         except BlockingIOError:
             return True
+        self._pass_on(block)
+        return bool(block)
+
+    def _pass_on(self, block: bytes) -> None:
         *lines, self._rest = (self._rest + block).split(b"\n")
         if len(self._rest) > _LONGEST_LINE or (not block and self._rest):
             lines, self._rest = [*lines, self._rest], b""
         for line in lines:
             self._on_line(self.spec.name, line.decode("utf-8", "replace").rstrip("\r"))
-        return bool(block)
 
     def reap(self) -> bool:
         """True once, when it has ended; ``exit_code`` then says how."""
         if self._process is None or self._process.poll() is None:
             return False
-        while self.read():
-            pass
         # Whatever it started in its group ends with it: a pool must not outlive its worker.
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
+        # What it still had to say; not until the end of the pipe, which somebody else may hold open.
+        with contextlib.suppress(BlockingIOError):
+            while block := os.read(self.output, 65_536):
+                self._pass_on(block)
+        self._pass_on(b"")
         if self._process.stdout is not None:
             self._process.stdout.close()
         self.exit_code, self._process = self._process.returncode, None

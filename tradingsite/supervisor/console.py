@@ -61,6 +61,10 @@ class Console:
         """The last lines of one process, to be told again when it could not start."""
         return list(self._recent.get(name, ()))
 
+    def close(self) -> None:
+        """Let go of the file."""
+        self._file.close()
+
     def _prefix(self, name: str) -> str:
         plain = f"{name:<16} | "
         if not self._is_coloured:

@@ -17,7 +17,7 @@ _PATIENCE_SECONDS = 5.0
 
 
 def remember(path: Path, groups: dict[int, tuple[int, str]]) -> None:
-    """Note process group -> (signal that ends it, its program) for a later ``clear``."""
+    """Note process group -> (signal that ends it, the path of its program) for a later ``clear``."""
     scratch = path.with_suffix(".new")
     scratch.write_text(json.dumps({str(pid): facts for pid, facts in groups.items()}), encoding="utf-8")
     scratch.replace(path)
@@ -42,16 +42,29 @@ def _wait_for_keeper(groups: dict[int, tuple[int, str]]) -> None:
         time.sleep(0.1)
 
 
-def _is_ours(pid: int, program: str) -> bool:
-    """Whether ``pid`` is still the process that was noted: numbers are used again."""
-    try:
-        os.kill(pid, 0)
-        shown = subprocess.run(  # noqa: S603
-            [shutil.which("ps") or "/bin/ps", "-o", "command=", "-p", str(pid)],
-            capture_output=True,
-            text=True,
-            check=False,
-        ).stdout
-    except OSError:
+def _is_ours(group: int, program: str) -> bool:
+    """Whether processes of the group that was noted are still there: numbers are used again."""
+    if not keeper.is_alive(group):
         return False
-    return program in shown
+    try:
+        os.kill(group, 0)
+    except ProcessLookupError:
+        # Its first process has ended and left others behind. The system gives the number to nobody
+        # else while the group exists.
+        return True
+    except PermissionError:
+        return False
+    state, command = _shown(group)
+    return state.startswith("Z") or command.startswith(program)
+
+
+def _shown(pid: int) -> tuple[str, str]:
+    """A process's state and command; a zombie (Z) has ended, and nobody has asked how yet."""
+    done = subprocess.run(  # noqa: S603  fixed words and a number
+        [shutil.which("ps") or "/bin/ps", "-o", "stat=", "-o", "command=", "-p", str(pid)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    state, _, command = done.stdout.strip().partition(" ")
+    return state, command.strip()

@@ -46,6 +46,7 @@ class Loop:
         self._notes = notes
         self._selector = selectors.DefaultSelector()
         self._keeper = _start_keeper()
+        self._listening: list[socket.socket] = []
         self._listen_to_signals()
 
     # --- processes
@@ -136,6 +137,7 @@ class Loop:
     def listen(self, path: Path) -> None:
         """Answer ``platform.sh status``, ``stop`` and ``worker`` on a socket only this user can open."""
         server = control.server(path)
+        self._listening.append(server)
         self._selector.register(server, selectors.EVENT_READ, lambda: self._converse(server))
 
     def _converse(self, server: socket.socket) -> bool:
@@ -169,7 +171,7 @@ class Loop:
 
     def _note(self) -> None:
         running = {
-            child.pid: (int(child.spec.stop_signal), str(child.spec.command[-1]))
+            child.pid: (int(child.spec.stop_signal), str(child.spec.command[0]))
             for child in self.children.values()
             if child.pid is not None
         }
@@ -189,6 +191,9 @@ class Loop:
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._keeper.wait(timeout=5)
         signal.set_wakeup_fd(-1)
+        for end in (*self._signal_ends, *self._listening):
+            end.close()
+        self._selector.close()
 
 
 def _start_keeper() -> subprocess.Popen[bytes]:

@@ -257,6 +257,7 @@ class Platform:
         self.loop.close()
         if names:
             self.console.say(f"stopped ({self.loop.stop_reason}) in {time.monotonic() - began:.1f} s")
+        self.console.close()
 
     def _base_environment(self) -> dict[str, str]:
         return {

@@ -84,12 +84,13 @@ class Postgres(NamedTuple):
         command = [self._program("postgres"), "-D", str(self.data), "-k", str(self.sockets), *options]
         return Spec(
             "postgres",
-            [*self.identity.prefix, *command],
+            command,
             environment,
             folder,
             # Fast shutdown. SIGTERM is the smart one, which waits for ever while a client is connected.
             stop_signal=signal.SIGINT,
             grace_seconds=20,
+            wrapper=self.identity.prefix,
             user=self.identity.user,
         )
 
