@@ -15,7 +15,6 @@ const panel = document.querySelector("[data-live-run]");
 if (panel) followRun(panel);
 
 const page = document.getElementById("page-data") ? api.embedded("page-data") : null;
-if (page) start();
 
 function start() {
   drawEquity();
@@ -33,11 +32,29 @@ async function drawEquity() {
     const { data } = await api.get(page.curve);
     clearState(container);
     if (!data.open_ms.length) { showState(container, "Nothing was computed yet."); return; }
-    new EquityChart(container, document.getElementById("equity-legend"), { intervalMs: page.interval_ms }).setCurve(data);
+    const chart = new EquityChart(container, document.getElementById("equity-legend"), { intervalMs: page.interval_ms });
+    chart.setCurve(data);
+    bindEquityChoices(chart);
   } catch (error) {
     showState(container, api.explain(error), { retry: drawEquity });
   }
 }
+
+/** Scale and benchmark, as the reader left them the last time. */
+function bindEquityChoices(chart) {
+  const scales = [...document.querySelectorAll("[data-scale]")];
+  const benchmark = document.querySelector("[data-benchmark]");
+  const scale = (kind) => { scales.forEach((one) => one.setAttribute("aria-pressed", one.dataset.scale === kind)); chart.setScale(kind); remember("scale", kind); };
+  const hold = (visible) => { benchmark.setAttribute("aria-pressed", visible); chart.showBenchmark(visible); remember("benchmark", visible); };
+  scales.forEach((button) => button.addEventListener("click", () => scale(button.dataset.scale)));
+  benchmark.addEventListener("click", () => hold(benchmark.getAttribute("aria-pressed") !== "true"));
+  scale(remembered("scale") ?? "log");
+  hold((remembered("benchmark") ?? "true") === "true");
+}
+
+const KEY = "tradingsite.backtest.";
+function remember(name, value) { try { localStorage.setItem(KEY + name, value); } catch { /* a private window forgets */ } }
+function remembered(name) { try { return localStorage.getItem(KEY + name); } catch { return null; } }
 
 /** The candles of one symbol at a time; remembers bars and trips that were loaded once. */
 class CandlePanel {
@@ -173,3 +190,5 @@ function bindFilters(root, table) {
 }
 
 function when(at) { return format.barTime(Date.parse(at), page.interval_ms); }
+
+if (page) start();

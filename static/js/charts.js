@@ -1,10 +1,10 @@
 // lightweight-charts in our colours. The library's own logo needs an inline <style>, which the
 // content security policy forbids; the visible link it stands for is in every chart's footer.
 import {
-  AreaSeries, CandlestickSeries, HistogramSeries, LineSeries, LineStyle, createChart, createSeriesMarkers,
+  AreaSeries, CandlestickSeries, HistogramSeries, LineSeries, LineStyle, PriceScaleMode, createChart, createSeriesMarkers,
 } from "../vendor/lightweight-charts/lightweight-charts.standalone.production.mjs";
 
-export { AreaSeries, HistogramSeries, LineSeries, LineStyle, createSeriesMarkers };
+export { AreaSeries, HistogramSeries, LineSeries, LineStyle, PriceScaleMode, createSeriesMarkers };
 
 const DAY_MS = 86_400_000;
 export const seconds = (ms) => Math.floor(ms / 1000);

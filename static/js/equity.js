@@ -1,5 +1,5 @@
 // The equity curve, buying and holding for comparison, and how far below the last peak the account was.
-import { AreaSeries, LineSeries, LineStyle, newChart, seconds, token } from "./charts.js";
+import { AreaSeries, LineSeries, LineStyle, PriceScaleMode, newChart, seconds, token } from "./charts.js";
 import { element } from "./dom.js";
 import * as format from "./format.js";
 
@@ -7,7 +7,8 @@ export class EquityChart {
   constructor(container, legend, { intervalMs, onTime = () => {} }) {
     Object.assign(this, { legend, intervalMs });
     this.chart = newChart(container, { intervalMs, repaint: () => this.repaint() });
-    const calm = { priceLineVisible: false, priceFormat: { type: "price", precision: 0, minMove: 1 } };
+    const dollars = { type: "custom", minMove: 1, formatter: (value) => format.number(value, 0) };
+    const calm = { priceLineVisible: false, priceFormat: dollars };
     this.benchmark = this.chart.addSeries(LineSeries, { ...calm, lineWidth: 1.5, lineStyle: LineStyle.Dashed, lastValueVisible: false });
     this.equity = this.chart.addSeries(AreaSeries, { ...calm, lineWidth: 2 });
     this.drawdown = this.chart.addSeries(AreaSeries, {
@@ -30,6 +31,10 @@ export class EquityChart {
     this.chart.timeScale().fitContent();
     this.describe(null);
   }
+
+  setScale(kind) { this.equity.priceScale().applyOptions({ mode: kind === "log" ? PriceScaleMode.Logarithmic : PriceScaleMode.Normal }); }
+
+  showBenchmark(visible) { this.benchmark.applyOptions({ visible }); }
 
   repaint() {
     this.equity.applyOptions({ lineColor: token("series-1"), topColor: token("series-1", 0.22), bottomColor: token("series-1", 0.01) });

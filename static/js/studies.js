@@ -27,7 +27,7 @@ export class StudyBar {
     this.select = root.querySelector("[data-study]");
     this.numbers = root.querySelector("[data-numbers]");
     this.button = root.querySelector("[data-add]");
-    this.list = root.querySelector("[data-studies]");
+    this.list = root.querySelector("[data-shown]");
     this.status = root.querySelector("[data-status]");
     this.shown = new Map();
     this.select.addEventListener("change", () => this.ask());

@@ -35,7 +35,11 @@ def require_staff(request: HttpRequest) -> None:
         raise NotAllowed("Changing anything needs a staff account.")
 
 
+def principal_of(request: HttpRequest) -> int:
+    """The id of whoever is signed in; ``page`` lets nobody else come this far."""
+    return int(request.user.pk or 0)
+
+
 def owner_seen_by(request: HttpRequest) -> int | None:
     """Whose bots and backtests a request may see: everybody's (None) for a superuser, else its own."""
-    user = request.user
-    return None if user.is_superuser else user.pk
+    return None if request.user.is_superuser else principal_of(request)

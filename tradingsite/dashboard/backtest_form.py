@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from bots.models import Bot
+from bots.selectors import Bot
 from marketdata.selectors import DatasetInfo
 from tradingsite.dashboard.forms import Field
 

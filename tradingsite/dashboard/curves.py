@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from backtests import selectors as backtests
-from backtests.models import Backtest
+from backtests.selectors import Backtest
 from engine.domain.values import Floats, Ints
 from marketdata import selectors as marketdata
 

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from itertools import groupby
+from functools import cache
 from typing import Any, NamedTuple
 
 from configuration import selectors as configuration
-from configuration.catalogue import CATALOGUE
+from configuration.catalogue import BOT, CATALOGUE, TRADING
 from configuration.selectors import Explained, Resolved, Scope
+
+DEFAULT = "default"
 
 
 class Row(NamedTuple):
@@ -32,17 +34,25 @@ class Group(NamedTuple):
     rows: list[Row]
 
 
-def in_force(scope: Scope, namespaces: Sequence[str]) -> list[Group]:
+class Table(NamedTuple):
+    """A reader's order: first what somebody or the environment set, then, by group, what is at its default."""
+
+    chosen: list[Row]
+    defaults: list[Group]
+    default_count: int
+
+
+def in_force(scope: Scope, namespaces: Sequence[str]) -> Table:
     """What holds at a scope now. Two queries, whatever the number of parameters."""
     resolved = configuration.resolve(scope, namespaces)
     versions = {one.origin.version for one in resolved.values()} - {0}
     decided = configuration.change_sets().prefetch_related(None).in_bulk(versions)
-    return _grouped(_resolved_row(name, one, decided) for name, one in resolved.items())
+    return _table(_resolved_row(name, one, decided) for name, one in resolved.items())
 
 
-def explained(values: Iterable[Explained]) -> list[Group]:
+def explained(values: Iterable[Explained]) -> Table:
     """What a snapshot says of one of its nodes."""
-    return _grouped((one.namespace, _explained_row(one)) for one in values)
+    return _table((one.namespace, _explained_row(one)) for one in values)
 
 
 def place_of(node: str) -> str:
@@ -51,9 +61,28 @@ def place_of(node: str) -> str:
     return f"{symbol} {side.lower()}".strip() or "The bot"
 
 
-def _grouped(rows: Iterable[tuple[str, Row]]) -> list[Group]:
-    titled = [(_title(namespace, row.parameter), row) for namespace, row in rows]
-    return [Group(title, [row for _, row in members]) for title, members in groupby(titled, key=lambda one: one[0])]
+def _table(rows: Iterable[tuple[str, Row]]) -> Table:
+    ordered = sorted(rows, key=lambda one: _place_in_catalogue(one[0], one[1].parameter))
+    defaults: dict[str, list[Row]] = {}
+    for namespace, row in ordered:
+        if row.scope == DEFAULT:
+            defaults.setdefault(_title(namespace, row.parameter), []).append(row)
+    chosen = [row for _, row in ordered if row.scope != DEFAULT]
+    groups = [Group(title, members) for title, members in defaults.items()]
+    return Table(chosen, groups, len(ordered) - len(chosen))
+
+
+@cache
+def _order() -> dict[tuple[str, str], int]:
+    """A bot's own parameters first, then its strategy's, then the trading parameters, each as declared."""
+    namespaces = sorted(CATALOGUE.namespaces(), key=lambda name: (name != BOT, name == TRADING))
+    names = ((namespace, one.name) for namespace in namespaces for one in CATALOGUE.parameters(namespace))
+    return {name: place for place, name in enumerate(names)}
+
+
+def _place_in_catalogue(namespace: str, name: str) -> int:
+    """A parameter that was dropped since the snapshot was taken comes last."""
+    return _order().get((namespace, name), len(_order()))
 
 
 def _resolved_row(qualified: str, one: Resolved, decided: Mapping[int, Any]) -> tuple[str, Row]:

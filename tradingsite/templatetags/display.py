@@ -1,5 +1,6 @@
 """How values are written on a page. The exact value always stays in the markup beside the rounded one."""
 
+import re
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -13,6 +14,8 @@ register = template.Library()
 NOTHING = "\N{EN DASH}"
 DAY_MS = 86_400_000
 _MINUS = "\N{MINUS SIGN}"
+_ACRONYMS = frozenset({"rsi", "macd", "sma", "ema", "bbands", "stoch", "obv", "usd", "qty", "k", "d", "ml", "llm"})
+_NUMERAL = re.compile(r"-?\d+(\.\d+)?")
 _UNITS = {"percent": "\N{NARROW NO-BREAK SPACE}%", "days": "\N{NARROW NO-BREAK SPACE}d"}
 
 
@@ -35,8 +38,12 @@ def plain(value: Any) -> str:
 
 @register.filter
 def words(code: Any) -> str:
-    """A stable code as words: "max_daily_loss" -> "Max daily loss"."""
-    text = str(code).replace("_", " ").strip()
+    """A stable code as words: "max_daily_loss_pct" -> "Max daily loss", "rsi_period" -> "RSI period".
+
+    The unit stands beside the value, so a name does not repeat it.
+    """
+    parts = [part for part in str(code).split("_") if part not in ("", "pct")]
+    text = " ".join(part.upper() if part in _ACRONYMS else part for part in parts)
     return text[:1].upper() + text[1:]
 
 
@@ -71,14 +78,15 @@ def session(value: Any) -> SafeString | str:
 def setting(value: Any) -> str:
     """The value of a parameter as a person writes it."""
     if value is None:
-        return "no limit"
+        return "not set"
     if isinstance(value, bool):
         return "on" if value else "off"
     if isinstance(value, dict):
-        return ", ".join(f"{words(key)} {setting(item)}" for key, item in value.items()) or "none"
+        return ", ".join(f"{key} {setting(item)}" for key, item in value.items()) or "none"
     if isinstance(value, list | tuple):
         return ", ".join(setting(item) for item in value) or "none"
-    if isinstance(value, int | float | Decimal):
+    # Money is stored as text, so that no float ever touches it.
+    if isinstance(value, int | float | Decimal) or _NUMERAL.fullmatch(str(value)):
         return plain(value)
     return str(value)
 

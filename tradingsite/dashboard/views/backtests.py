@@ -1,6 +1,6 @@
 """Backtests: the list, a result, one decision of it, and the two things a person can do: start and cancel."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST
 
 from backtests import mappers, selectors, services
-from backtests.models import Backtest, BacktestStatus
+from backtests.selectors import Backtest, BacktestStatus
 from bots import selectors as bots
 from engine.domain import reasons
 from engine.domain.enums import Reason
@@ -40,7 +40,7 @@ class Line(NamedTuple):
     is_unfinished: bool
 
 
-def lines(runs: Sequence[Backtest]) -> list[Line]:
+def lines(runs: Iterable[Backtest]) -> list[Line]:
     """Runs with what a list needs beside the row; no query."""
     return [
         Line(
@@ -58,7 +58,7 @@ def lines(runs: Sequence[Backtest]) -> list[Line]:
 def index(request: HttpRequest) -> HttpResponse:
     """Every run, newest first."""
     pages = Paginator(selectors.backtests(owner_id=owner_seen_by(request)), PER_PAGE).get_page(request.GET.get("page"))
-    context = {"section": "backtests", "backtests": lines(pages.object_list), "page_obj": pages}
+    context = {"section": "backtests", "backtests": lines(pages), "page_obj": pages}
     return render(request, "backtests/list.html", context)
 
 
@@ -103,7 +103,8 @@ def decision(request: HttpRequest, backtest_id: UUID, row: int) -> HttpResponse:
     run = selectors.completed(backtest_id, owner_id=owner_seen_by(request))
     found = selectors.decision(run, row)
     sides = list(found.values)
-    side = request.GET.get("node") if request.GET.get("node") in sides else sides[0]
+    wanted = request.GET.get("node", "")
+    side = wanted if wanted in sides else sides[0]
     context = {
         "section": "backtests",
         "run": run,
@@ -115,7 +116,7 @@ def decision(request: HttpRequest, backtest_id: UUID, row: int) -> HttpResponse:
         "strategy": run.request["strategy"],
         "nodes": [(one, parameters.place_of(one)) for one in sides] if len(sides) > 1 else [],
         "chosen_node": side,
-        "parameter_groups": parameters.explained(found.values[side]),
+        "parameters": parameters.explained(found.values[side]),
         "values_title": f"Every value that applied to {parameters.place_of(side)}",
     }
     return render(request, "backtests/decision.html", context)

@@ -11,14 +11,13 @@ from django.shortcuts import redirect, render
 from backtests import selectors as backtests
 from backtests import services as backtest_services
 from bots import selectors
-from bots.models import Bot
-from bots.selectors import Described
+from bots.selectors import Bot, Described
 from configuration import selectors as configuration
 from configuration.selectors import Scope
 from engine.domain.errors import NotFound, PlatformError
 from marketdata import selectors as marketdata
 from tradingsite.dashboard import backtest_form, parameters
-from tradingsite.dashboard.access import owner_seen_by, page, require_staff
+from tradingsite.dashboard.access import owner_seen_by, page, principal_of, require_staff
 from tradingsite.dashboard.forms import BoundForm, bound, values_of
 from tradingsite.dashboard.views.backtests import lines
 
@@ -46,7 +45,7 @@ def lines_of(described: list[Described]) -> list[Line]:
 def index(request: HttpRequest) -> HttpResponse:
     """Every bot in service."""
     pages = Paginator(selectors.bots(owner_id=owner_seen_by(request)), PER_PAGE).get_page(request.GET.get("page"))
-    context = {"section": "bots", "bots": lines_of(selectors.described(pages.object_list)), "page_obj": pages}
+    context = {"section": "bots", "bots": lines_of(selectors.described(pages)), "page_obj": pages}
     return render(request, "bots/list.html", context)
 
 
@@ -62,7 +61,7 @@ def detail(request: HttpRequest, bot_id: UUID) -> HttpResponse:
     try:
         run = backtest_services.queue(
             form={"bot": bot.id, **values_of(fields, request.POST)},
-            owner_id=request.user.pk,
+            owner_id=principal_of(request),
             bots_of=owner_seen_by(request),
             now=datetime.now(UTC),
         )
@@ -97,7 +96,7 @@ def _context(request: HttpRequest, bot: Bot, form: BoundForm) -> dict[str, Any]:
         "may_run": request.user.is_staff,
         "nodes": _nodes(bot),
         "chosen_node": node,
-        "parameter_groups": parameters.in_force(_scope(bot, node), _namespaces(bot, node)),
+        "parameters": parameters.in_force(_scope(bot, node), _namespaces(bot, node)),
         "snapshot_hash": frozen.hash,
         "snapshot_is_kept": any(line.run.snapshot_id == frozen.hash for line in listed),
         "backtests": listed,

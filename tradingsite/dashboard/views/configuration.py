@@ -21,6 +21,6 @@ def snapshot(request: HttpRequest, hash: str) -> HttpResponse:
         "catalogue": content["catalogue"],
         "nodes": [(one, parameters.place_of(one)) for one in nodes],
         "chosen_node": node,
-        "parameter_groups": parameters.explained(one for one in selectors.explain_snapshot(hash) if one.node == node),
+        "parameters": parameters.explained(one for one in selectors.explain_snapshot(hash) if one.node == node),
     }
     return render(request, "configuration/snapshot.html", context)

@@ -1,7 +1,7 @@
 """Datasets: the list, one with its candles and report, and the import of a file."""
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, BinaryIO, cast
 from uuid import UUID
 
 from django.contrib import messages
@@ -11,7 +11,7 @@ from django.shortcuts import redirect, render
 
 from engine.domain.errors import Fault, InputError, PlatformError
 from marketdata import selectors, services
-from marketdata.timeframes import DURATION_MS, TIMEFRAMES
+from marketdata.timeframes import DURATION_MS, TIMEFRAMES, is_session_based
 from tradingsite.dashboard.access import page, require_staff
 from tradingsite.dashboard.forms import Field, bound, values_of
 
@@ -35,6 +35,7 @@ def detail(request: HttpRequest, dataset_id: UUID) -> HttpResponse:
     context = {
         "section": "data",
         "dataset": dataset,
+        "is_daily": is_session_based(dataset.timeframe),
         "quality": _readable(selectors.quality_report(dataset_id)),
         "coverage": selectors.coverage(dataset_id),
         "page_data": {"dataset": str(dataset.id), "interval_ms": DURATION_MS[dataset.timeframe]},
@@ -72,9 +73,9 @@ def _import(request: HttpRequest, values: dict[str, Any]) -> Any:
         adjustment=values.get("adjustment", ""),
         name=values.get("name", ""),
         timezone=values.get("timezone"),
-        factors=factors.file if factors else None,
+        factors=cast(BinaryIO, factors.file) if factors else None,
     )
-    return services.import_csv(file.file, wanted, now=datetime.now(UTC))
+    return services.import_csv(cast(BinaryIO, file.file), wanted, now=datetime.now(UTC))
 
 
 def _fields() -> tuple[Field, ...]:
@@ -90,10 +91,16 @@ def _fields() -> tuple[Field, ...]:
             "Prices in the file",
             "choice",
             initial="adjusted",
-            choices=(("adjusted", "adjusted for splits and dividends"), ("raw", "raw, as traded")),
+            choices=(("adjusted", "adjusted"), ("raw", "raw, as traded")),
         ),
         Field("timezone", "Time zone", help="Only for times without one, such as America/New_York."),
-        Field("factors", "Factor file (optional)", "file", step=".csv,.txt", help="Adjusts raw prices."),
+        Field(
+            "factors",
+            "Factor file (optional)",
+            "file",
+            step=".csv,.txt",
+            help="For raw prices: the adjusted series is stored too.",
+        ),
         Field("name", "Name (optional)"),
     )
 

@@ -4,12 +4,15 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 
 from backtests import selectors as backtests
+from backtests.selectors import BacktestStatus
 from bots import selectors as bots
-from bots.models import BotStatus
+from bots.selectors import BotStatus
 from configuration import selectors as configuration
 from marketdata import selectors as marketdata
+from marketdata.timeframes import DURATION_MS
 from tradingsite.dashboard.access import owner_seen_by, page
 from tradingsite.dashboard.views.backtests import lines
 from tradingsite.dashboard.views.bots import lines_of
@@ -39,6 +42,7 @@ def show(request: HttpRequest) -> HttpResponse:
         },
         "version": configuration.head().version,
         **_last_change(),
+        **_latest(owner_id),
     }
     return render(request, "dashboard/overview.html", context)
 
@@ -49,3 +53,15 @@ def _last_change() -> dict[str, Any]:
         return {"last_change": None}
     changes = list(last.changes.all())
     return {"last_change": last, "changes": changes[:SHOWN_CHANGES], "more_changes": len(changes[SHOWN_CHANGES:])}
+
+
+def _latest(owner_id: int | None) -> dict[str, Any]:
+    """The newest result, for the chart that the page's script draws."""
+    run = backtests.backtests(owner_id=owner_id, status=BacktestStatus.COMPLETED).first()
+    if run is None:
+        return {"latest": None}
+    page_data = {
+        "curve": reverse("pages:backtest-curve", args=[run.id]),
+        "interval_ms": DURATION_MS[run.request["timeframe"]],
+    }
+    return {"latest": run, "page_data": page_data}
