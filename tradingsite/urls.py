@@ -1,7 +1,5 @@
 """Every URL of the site."""
 
-from importlib.util import find_spec
-
 from django.contrib import admin
 from django.contrib.auth import views as auth
 from django.urls import include, path
@@ -17,6 +15,5 @@ urlpatterns = [
     path("logout", auth.LogoutView.as_view(), name="logout"),
     path("api/v1/", include("tradingsite.api.urls")),
     path("", include("tradingsite.health.urls")),
+    path("", include("tradingsite.dashboard.urls")),
 ]
-if find_spec("tradingsite.dashboard") and find_spec("tradingsite.dashboard.urls"):
-    urlpatterns.append(path("", include("tradingsite.dashboard.urls")))
