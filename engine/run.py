@@ -209,9 +209,10 @@ def strategy_signals(plan: Plan, state: State, bars: Bars, given: Signals | None
 
     given: signals for the rows, whose columns stand for the strategies that compute none.
     """
+    _jit.ready()
     rows, count = len(bars.open_ms), len(plan.names)
     if given is not None and count == 1 and plan.packed[0] is None:
-        return Signals(*(_readonly(part) for part in given))
+        return Signals(*(read_only(part) for part in given))
     matrix = Signals(np.zeros((rows, count), np.int8), np.zeros((rows, count)), np.zeros((rows, count), np.int64))
     for column, name in enumerate(plan.names):
         if name in _COMPUTED:
@@ -220,7 +221,7 @@ def strategy_signals(plan: Plan, state: State, bars: Bars, given: Signals | None
             matrix.action[:, column] = given.action[:, column]
             matrix.confidence[:, column] = given.confidence[:, column]
             matrix.votes[:, column] = given.votes[:, column]
-    return Signals(*(_readonly(part) for part in matrix))
+    return Signals(*(read_only(part) for part in matrix))
 
 
 def run(
@@ -285,15 +286,15 @@ def _distinct(open_ms: Ints) -> Ints:
     return open_ms[is_first]
 
 
-def _readonly(array: NDArray[Any]) -> NDArray[Any]:
-    # Memory maps are read-only; kernels are compiled once, for that kind, if everything is.
+def read_only(array: NDArray[Any]) -> NDArray[Any]:
+    """A contiguous view that cannot be written: the one kind of input that kernels are compiled for."""
     view = np.ascontiguousarray(array).view()
     view.flags.writeable = False
     return view
 
 
 def _frozen(bars: Bars) -> Bars:
-    return Bars._make(_readonly(column) for column in bars)
+    return Bars._make(read_only(column) for column in bars)
 
 
 @entry

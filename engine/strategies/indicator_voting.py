@@ -109,6 +109,9 @@ _HAS_RSI, _HAS_MACD, _HAS_SMA, _HAS_EMA, _HAS_BBANDS, _HAS_STOCH, _HAS_OBV = 1, 
 _NO_VOTE, _HOLD, _BUY, _SELL = int(Vote.NONE), int(Vote.HOLD), int(Vote.BUY), int(Vote.SELL)
 _ACTION_BUY, _ACTION_SELL, _ACTION_HOLD = int(Action.BUY), int(Action.SELL), int(Action.HOLD)
 
+# The lower bit of each indicator's two.
+_LOW_BITS = 0x1555
+
 _DEAD_BAND = 1e-9
 _OSCILLATOR_BAND = 100.0 * _DEAD_BAND
 _AVERAGE_BAND = 0.001
@@ -181,13 +184,8 @@ def fill(
 @kernel
 def _majority(votes: int, least: float) -> tuple[int, float]:
     """(action, confidence): more than half of those that voted and at least ``least`` of them agree."""
-    buys, sells, total = 0, 0, 0
-    while votes > 0:
-        vote = votes & 3
-        votes >>= 2
-        total += 1 if vote != _NO_VOTE else 0
-        buys += 1 if vote == _BUY else 0
-        sells += 1 if vote == _SELL else 0
+    high, low = (votes >> 1) & _LOW_BITS, votes & _LOW_BITS
+    total, buys, sells = _ones(high | low), _ones(high & ~low), _ones(high & low)
     if total < least:
         return _ACTION_HOLD, 0.0
     if 2 * buys > total and buys >= least:
@@ -195,6 +193,13 @@ def _majority(votes: int, least: float) -> tuple[int, float]:
     if 2 * sells > total and sells >= least:
         return _ACTION_SELL, sells / total
     return _ACTION_HOLD, (total - buys - sells) / total
+
+
+@kernel
+def _ones(bits: int) -> int:
+    """How many of the seven even bits are set: pairs are added, then fours, then all."""
+    bits = (bits & 0x1111) + ((bits >> 2) & 0x1111)
+    return (bits + (bits >> 4) + (bits >> 8) + (bits >> 12)) & 0xF
 
 
 @kernel

@@ -1,0 +1,1 @@
+"""The engine's rooms, read aloud: hand-computed examples, independent oracles, properties."""
