@@ -68,14 +68,18 @@ def report(series: Series, rules: Rules) -> dict[str, Any]:
 
 
 def suspected_splits(series: Series, rules: Rules) -> NDArray[np.intp]:
-    """Rows of an equity that open, on a new day, beyond 35 % from the last close and near a simple ratio of it."""
+    """Rows of an equity that open, on a new day, beyond 35 % from the last close and near a simple ratio of it.
+
+    The close must stay there: a wrong first print (IBM, 2002-12-23: twice the price, back within the day) is no split.
+    """
     if rules.asset_class != "equity" or series.open_ms.size < 2:
         return np.empty(0, np.intp)
     day = calendars.trading_days(series.open_ms, rules.calendar, timeframe=rules.timeframe)
-    ratio = series.close[:-1] / series.open[1:]
-    ratio = np.maximum(ratio, 1 / ratio)
+    before, opened, closed = series.close[:-1], series.open[1:], series.close[1:]
+    ratio = np.maximum(before / opened, opened / before)
+    stays = np.maximum(before / closed, closed / before) > SPLIT_JUMP
     near = np.min(np.abs(ratio[:, None] / np.array(SPLIT_RATIOS) - 1), axis=1) <= SPLIT_TOLERANCE
-    return np.flatnonzero(near & (ratio > SPLIT_JUMP) & (day[1:] != day[:-1])) + 1
+    return np.flatnonzero(near & stays & (ratio > SPLIT_JUMP) & (day[1:] != day[:-1])) + 1
 
 
 def on_tick(prices: Floats, price_tick: float) -> Floats:
@@ -180,13 +184,20 @@ def _jump_warnings(series: Series, splits: NDArray[np.intp]) -> list[dict[str, A
     step[splits] = 0.0
     large = np.abs(step) > JUMP_LOG
     back = np.concatenate([large[1:] & (step[1:] * step[:-1] < 0), [False]]) if step.size else large
-    spike = large & back
-    after_spike = np.concatenate([[False], spike[:-1]]) if step.size else large
+    spike = (large & back) | _wicks(series)
+    after_spike = np.concatenate([[False], (large & back)[:-1]]) if step.size else large
     jump = large & ~spike & ~after_spike
     return [
-        _warning("spike", "closes beyond 35 % from the last, gone again one bar later", series.open_ms[spike]),
+        _warning("spike", "prices beyond 35 % from the closes before and after", series.open_ms[spike]),
         _warning("price_jump", "closes beyond 35 % from the last", series.open_ms[jump]),
     ]
+
+
+def _wicks(series: Series) -> NDArray[np.bool_]:
+    before = np.concatenate([series.close[:1], series.close[:-1]])
+    above = series.high > SPLIT_JUMP * np.maximum(before, series.close)
+    below: NDArray[np.bool_] = series.low * SPLIT_JUMP < np.minimum(before, series.close)
+    return above | below
 
 
 def _off_grid(open_ms: Ints, rules: Rules) -> Ints:

@@ -154,7 +154,7 @@ print(selectors.closed_bars(sys.argv[3]).close.sum())
 def test_cache__three_processes_fill_it_at_once__all_read_the_same_and_one_folder_stays(data_dir) -> None:
     # Given three processes that wait for the same starting shot
     an_instrument()
-    bars = some_bars(100_000)
+    bars = some_bars(40_000)
     dataset_id = a_dataset(bars)
     name = connection.settings_dict["NAME"]
     command = [sys.executable, "-c", FILL, str(name), str(data_dir), str(dataset_id)]

@@ -234,6 +234,18 @@ def test_quality__price_there_and_back_in_one_bar__is_a_spike_and_one_that_stays
     assert [example["at"] for example in found["price_jump"]["examples"]] == ["2020-01-01T00:05:00Z"]
 
 
+def test_quality__first_print_at_twice_the_price__is_a_spike_and_no_split() -> None:
+    # IBM on 2002-12-23: the open is wrong, the close is back where it was.
+    an_equity()
+    rows = [f"{START + DAY},79.4,80.78,78.74,79.82,7", f"{START + 2 * DAY},159.58,159.58,79.44,80.46,5"]
+    request = services.ImportRequest(symbol="ACME", timeframe="1d", source="test")
+
+    dataset_id = services.import_csv(a_file(*rows), request, now=NOW)[0].dataset_id
+
+    assert selectors.dataset(dataset_id).marks == ()
+    assert warnings_of(dataset_id)["spike"]["count"] == 1
+
+
 @pytest.mark.parametrize(
     ("close", "opens", "suspected"),
     [
