@@ -31,6 +31,13 @@ class BacktestFinished(WrongState):
     component = "backtests"
 
 
+class RunBroke(PlatformError):
+    """The run broke in a way nobody foresaw; the log has the traceback."""
+
+    code = "BACKTEST_BROKE"
+    component = "backtests"
+
+
 class WorkerLost(PlatformError):
     """Every worker that took the run died before it stored another chunk."""
 

@@ -229,8 +229,9 @@ def candles(
     )
 
     def keep(found: Records) -> NDArray[np.bool_]:
-        inside: NDArray[np.bool_] = (found["open_ms"] >= first) & (found["open_ms"] < last)
-        return inside & (found["symbol"] == place)
+        inside = (found["open_ms"] >= first) & (found["open_ms"] < last)
+        mine: NDArray[np.bool_] = inside & (found["symbol"] == place)
+        return mine
 
     known = symbols(run)
     marked = Listing(run.id, RecordKind.FILL, make=lambda found: mappers.fill_rows(found, known), keep=keep)

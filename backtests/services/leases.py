@@ -16,8 +16,8 @@ from backtests.errors import WorkerLost
 from backtests.models import ENDED, Backtest, BacktestStatus, SavedState
 
 # A worker beats after each chunk, which takes well under a second; the slack is for compiling an
-# engine nobody has warmed and for filling a cold bar cache.
-LAPSES_AFTER = timedelta(seconds=60)
+# engine nobody has warmed (close to a minute) and for filling a cold bar cache.
+LAPSES_AFTER = timedelta(minutes=2)
 # How long a queued run may wait before its hint is repeated: a repeated hint does no harm.
 REPEAT_HINT_AFTER = timedelta(minutes=5)
 # Workers that may die in a row without storing one chunk (out of memory, say) before we give up.

@@ -18,6 +18,7 @@ from django.db.models.functions import Now
 from numpy.typing import NDArray
 
 from backtests import mappers, records, signals
+from backtests.errors import RunBroke
 from backtests.models import Backtest, BacktestStatus, RecordKind, SavedState
 from backtests.records import EQUITY
 from backtests.requests import venue_settings
@@ -75,15 +76,15 @@ def run_chunked(*, backtest_id: UUID, worker: str, checkpoint: Checkpoint = _now
     lease = leases.claim(backtest_id, worker=worker)
     if lease is None:
         return None
-    checkpoint("claimed")
     try:
+        checkpoint("claimed")
         ended = _run(lease, checkpoint)
     except PlatformError as broken:
         ended = leases.end(lease, BacktestStatus.FAILED, error_code=broken.specific_code, error_message=str(broken))
     except Exception as unforeseen:
         # The row must say that the run failed, or its owner waits until three workers have tried.
         message = f"The run broke on our side ({type(unforeseen).__name__}); the log tells more."
-        leases.end(lease, BacktestStatus.FAILED, error_code=PlatformError.code, error_message=message)
+        leases.end(lease, BacktestStatus.FAILED, error_code=RunBroke.code, error_message=message)
         raise
     logger.info("backtest.ended", backtest_id=str(backtest_id), status=ended, worker=worker)
     return ended

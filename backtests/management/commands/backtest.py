@@ -1,7 +1,7 @@
 """``manage.py backtest run|list|show``: backtests from a shell, through the same door as everywhere."""
 
-import argparse
 import json
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -37,7 +37,7 @@ class Command(BaseCommand):
         for name in _FLAGS:
             run.add_argument(name, action="store_true", default=None)
         run.add_argument("--no-rounding", dest="rounding", action="store_false", default=None)
-        run.add_argument("--signals", type=argparse.FileType(), help="CSV with symbol,at,action,confidence")
+        run.add_argument("--signals", type=Path, help="CSV with symbol,at,action,confidence")
         run.add_argument("--queue", action="store_true", help="let a worker run it, and return at once")
         actions.add_parser("list", help="the newest runs").add_argument("--limit", type=int, default=20)
         actions.add_parser("show", help="one run with its metrics").add_argument("backtest", type=UUID)
@@ -97,8 +97,15 @@ def _form(bot: BotDefinition, options: dict[str, Any]) -> dict[str, Any]:
     names = [name.removeprefix("--").replace("-", "_") for name in (*_NUMBERS, *_FLAGS)]
     given = {name: options[name] for name in ("start", "end", "symbols", "rounding", *names)}
     if options["signals"] is not None:
-        given["signals_csv"] = options["signals"].read()
+        given["signals_csv"] = _text(options["signals"])
     return {"bot": str(bot.id), **{name: value for name, value in given.items() if value is not None}}
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as unreadable:
+        raise CommandError(f"{path} cannot be read: {unreadable}", returncode=2) from unreadable
 
 
 def _in_lines(refused: InputError) -> str:
