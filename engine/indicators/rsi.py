@@ -32,12 +32,10 @@ def update(cells: Floats, at: int, close: float, period: float) -> float:
         cells[at + _GAIN] += gain
         cells[at + _LOSS] += loss
         return NAN
-    if seen == period:
-        average_gain = (cells[at + _GAIN] + gain) / period
-        average_loss = (cells[at + _LOSS] + loss) / period
-    else:
-        average_gain = (cells[at + _GAIN] * (period - 1.0) + gain) / period
-        average_loss = (cells[at + _LOSS] * (period - 1.0) + loss) / period
+    share = 1.0 / period
+    kept = 1.0 if seen == period else period - 1.0
+    average_gain = (cells[at + _GAIN] * kept + gain) * share
+    average_loss = (cells[at + _LOSS] * kept + loss) * share
     cells[at + _GAIN] = average_gain
     cells[at + _LOSS] = average_loss
     total = average_gain + average_loss

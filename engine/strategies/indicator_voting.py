@@ -183,7 +183,10 @@ def fill(
 
 @kernel
 def _majority(votes: int, least: float) -> tuple[int, float]:
-    """(action, confidence): more than half of those that voted and at least ``least`` of them agree."""
+    """(action, confidence): more than half of those that voted and at least ``least`` of them agree.
+
+    confidence: the share that agrees; 0 for a hold.
+    """
     high, low = (votes >> 1) & _LOW_BITS, votes & _LOW_BITS
     total, buys, sells = _ones(high | low), _ones(high & ~low), _ones(high & low)
     if total < least:
@@ -192,7 +195,7 @@ def _majority(votes: int, least: float) -> tuple[int, float]:
         return _ACTION_BUY, buys / total
     if 2 * sells > total and sells >= least:
         return _ACTION_SELL, sells / total
-    return _ACTION_HOLD, (total - buys - sells) / total
+    return _ACTION_HOLD, 0.0
 
 
 @kernel
@@ -251,13 +254,17 @@ def _range_and_volume_votes(
 
 
 @kernel
+def _opinion(buys: bool, sells: bool) -> int:
+    """HOLD, BUY or SELL. Arithmetic, because a processor cannot guess such a branch."""
+    return _HOLD + (_BUY - _HOLD) * buys + (_SELL - _HOLD) * sells
+
+
+@kernel
 def rsi_vote(value: float, oversold: float, overbought: float) -> int:
     """Buy below oversold, sell above overbought; exactly on either holds."""
     if math.isnan(value):
         return _NO_VOTE
-    if value < oversold - _OSCILLATOR_BAND:
-        return _BUY
-    return _SELL if value > overbought + _OSCILLATOR_BAND else _HOLD
+    return _opinion(value < oversold - _OSCILLATOR_BAND, value > overbought + _OSCILLATOR_BAND)
 
 
 @kernel
@@ -266,9 +273,7 @@ def macd_vote(now: float, before: float, close: float) -> int:
     if math.isnan(before):
         return _NO_VOTE
     band = _DEAD_BAND * close
-    if before <= band and now > band:
-        return _BUY
-    return _SELL if before >= -band and now < -band else _HOLD
+    return _opinion((before <= band) & (now > band), (before >= -band) & (now < -band))
 
 
 @kernel
@@ -276,9 +281,7 @@ def average_vote(close: float, average: float) -> int:
     """Buy more than 0.1 % above the average, sell more than 0.1 % below it."""
     if math.isnan(average):
         return _NO_VOTE
-    if close > average * (1.0 + _AVERAGE_BAND):
-        return _BUY
-    return _SELL if close < average * (1.0 - _AVERAGE_BAND) else _HOLD
+    return _opinion(close > average * (1.0 + _AVERAGE_BAND), close < average * (1.0 - _AVERAGE_BAND))
 
 
 @kernel
@@ -289,9 +292,7 @@ def bbands_vote(close: float, lower: float, upper: float) -> int:
     band = _DEAD_BAND * close
     if upper - lower <= band:
         return _HOLD
-    if close <= lower - band:
-        return _BUY
-    return _SELL if close >= upper + band else _HOLD
+    return _opinion(close <= lower - band, close >= upper + band)
 
 
 @kernel
@@ -300,14 +301,10 @@ def stoch_vote(k_value: float, d_value: float, is_flat: bool) -> int:
     if is_flat or math.isnan(d_value):
         return _NO_VOTE
     low, high = _STOCH_LOW - _OSCILLATOR_BAND, _STOCH_HIGH + _OSCILLATOR_BAND
-    if k_value < low and d_value < low:
-        return _BUY
-    return _SELL if k_value > high and d_value > high else _HOLD
+    return _opinion((k_value < low) & (d_value < low), (k_value > high) & (d_value > high))
 
 
 @kernel
 def obv_vote(change: float) -> int:
     """Buy where volume came in on a rise, sell where it left on a fall."""
-    if change > 0.0:
-        return _BUY
-    return _SELL if change < 0.0 else _HOLD
+    return _opinion(change > 0.0, change < 0.0)
