@@ -6,9 +6,11 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from celery import shared_task
+from celery import Celery, current_app, shared_task
 
 from backtests import publishing, services
+
+TICK_SECONDS = 30
 
 logger = structlog.get_logger(__name__)
 
@@ -21,12 +23,19 @@ def run_backtest(*, backtest_id: str, **_later: Any) -> str | None:
 
 @shared_task(name="backtests.requeue_lost")  # type: ignore[untyped-decorator]
 def requeue_lost(**_later: Any) -> int:
-    """Repeat the hints that were lost. The beat calls it every half minute."""
+    """Repeat the hints that were lost. The beat calls it."""
     lost = services.requeue_lost()
     for backtest_id in lost:
         publishing.announce(backtest_id)
         logger.info("backtest.requeued", backtest_id=str(backtest_id))
     return len(lost)
+
+
+@current_app.on_after_finalize.connect  # type: ignore[untyped-decorator]
+def schedule(sender: Celery, **_rest: Any) -> None:
+    """Put the tick into the beat's schedule; the hint is worthless once the next tick comes."""
+    tick = requeue_lost.s()
+    sender.add_periodic_task(TICK_SECONDS, tick, name=requeue_lost.name, queue="backtests", expires=TICK_SECONDS)
 
 
 def worker_name() -> str:

@@ -5,6 +5,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from celery import current_app
 from django.db.models.functions import Now
 from kombu import Connection
 
@@ -24,7 +25,6 @@ from backtests.tests.builders import (
     ran,
     worker_dies,
 )
-from tradingsite.celery import app
 
 pytestmark = pytest.mark.django_db
 
@@ -251,7 +251,7 @@ def test_task__taken_from_the_queue__runs_what_was_queued(owner, ten_days, djang
     # Given: a request committed, and its hint in the queue
     with django_capture_on_commit_callbacks(execute=True):
         backtest = queued(owner, a_follower(owner), signals=[a_signal(2, "buy")])
-    with Connection(app.conf.broker_url) as connection, connection.SimpleQueue("backtests") as queue:
+    with Connection(current_app.conf.broker_url) as connection, connection.SimpleQueue("backtests") as queue:
         message = queue.get(block=False)
         message.ack()
     assert message.headers["task"] == "backtests.run"
@@ -259,6 +259,14 @@ def test_task__taken_from_the_queue__runs_what_was_queued(owner, ten_days, djang
     assert json.dumps(named) == json.dumps({"backtest_id": str(backtest.id)})
     # When: a newer version may have added arguments this worker does not know
     assert tasks.run_backtest(**named, later="unknown") == "completed"
+
+
+def test_requeue__the_beat__has_it_in_its_schedule() -> None:
+    current_app.loader.import_default_modules()
+    current_app.finalize()
+    entry = current_app.conf.beat_schedule["backtests.requeue_lost"]
+    assert (entry["task"], entry["schedule"]) == ("backtests.requeue_lost", 30)
+    assert entry["options"]["queue"] == "backtests"
 
 
 def test_requeue__hints_that_were_lost__are_sent_again_once(owner, ten_days) -> None:
