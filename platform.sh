@@ -134,8 +134,15 @@ install() {
 
 # The engine is compiled once per state of its sources, not in front of the first user.
 warm_engine() {
-    [ -f engine/warm.py ] || return 0
+    local stamp_file=var/engine-cache/.warmed sources wanted
+    sources=$(find engine -name '*.py' -not -path '*/tests/*' | LC_ALL=C sort)
+    # shellcheck disable=SC2086  one word per file: our own names have no spaces
+    wanted=$(stamp_of "$python" requirements.lock $sources)
+    [ "$(cat "$stamp_file" 2>/dev/null || true)" != "$wanted" ] || return 0
+    say "Compiling the engine (once per state of its sources) ..."
     "$python" -m engine.warm || fail "The engine could not be compiled; see above."
+    mkdir -p var/engine-cache
+    say "$wanted" > "$stamp_file"
 }
 
 supervisor() { exec "$python" -m tradingsite.supervisor "$@"; }

@@ -40,6 +40,21 @@ def test_api__anonymous__is_401_with_a_challenge(client: Client) -> None:
     assert answer["WWW-Authenticate"] == 'Session realm="api"'
 
 
+def test_api__schema__describes_the_envelope_and_the_session(client: Client) -> None:
+    from django.contrib.auth import get_user_model
+
+    client.force_login(get_user_model().objects.create_user("u", password="x"))
+    schema = client.get("/api/v1/schema").json()
+    answers = [operation["responses"] for path in schema["paths"].values() for operation in path.values()]
+    assert all(
+        answer["default"]["content"]["application/json"]["schema"]["$ref"].endswith("/Error") for answer in answers
+    )
+    good = [content["schema"] for answer in answers for content in answer.get("200", {}).get("content", {}).values()]
+    assert good
+    assert all(set(schema["required"]) == {"success", "data", "metadata"} for schema in good)
+    assert schema["components"]["securitySchemes"]["session"]["in"] == "cookie"
+
+
 @pytest.mark.parametrize("address", ["/api/v1/x%00y", "/api/v1/x?name=%00"])
 def test_api__nul_character_in_the_address__is_unreadable(address: str, client: Client) -> None:
     answer = client.get(address)

@@ -3,6 +3,8 @@
 from django.urls import include, path
 from drf_spectacular.views import SpectacularJSONAPIView
 
+from tradingsite.api import schema  # noqa: F401  registers the session with the description
+
 urlpatterns = [
     path("schema", SpectacularJSONAPIView.as_view(), name="schema"),
     path("", include("configuration.api.urls")),

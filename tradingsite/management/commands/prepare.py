@@ -34,10 +34,10 @@ class Command(BaseCommand):
             self._step("settings and models are sound", self._check)
             self._step("migrations applied", self._migrate)
             self._step("static files collected", self._collect)
-            for command in _FIRST_CONTENT:
-                if command in management.get_commands():
-                    self._step(command.replace("_", " "), partial(management.call_command, command, stdout=self.stdout))
+            # Before the content: demo bots belong to an administrator.
             self._step("first administrator", lambda: self._administrator(secrets_to))
+            for command in _FIRST_CONTENT:
+                self._step(command.replace("_", " "), partial(management.call_command, command, stdout=self.stdout))
             heartbeats.forget()
 
     def _step(self, name: str, do: Callable[[], Any]) -> None:

@@ -1,0 +1,89 @@
+"""What the OpenAPI description says beyond the views: the session, the envelope, the errors."""
+
+from typing import Any
+
+from django.conf import settings
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+
+_ERROR = {
+    "type": "object",
+    "required": ["success", "error"],
+    "properties": {
+        "success": {"type": "boolean", "enum": [False]},
+        "error": {
+            "type": "object",
+            "required": ["code", "message", "component", "details", "gates", "request_id", "timestamp"],
+            "properties": {
+                "code": {"type": "string", "description": "Stable; every one is in docs/errors.md."},
+                "message": {"type": "string"},
+                "component": {"type": "string"},
+                "details": {"type": "array", "items": {"$ref": "#/components/schemas/Fault"}},
+                "gates": {"type": "array", "items": {"type": "object"}},
+                "request_id": {"type": "string"},
+                "timestamp": {"type": "string", "format": "date-time"},
+            },
+        },
+    },
+}
+_FAULT = {
+    "type": "object",
+    "required": ["code", "pointer", "message", "allowed", "got"],
+    "properties": {
+        "code": {"type": "string"},
+        "pointer": {"type": "string", "description": "JSON pointer into the request."},
+        "message": {"type": "string"},
+        "allowed": {"description": "The limit, for machines."},
+        "got": {"description": "What was sent."},
+    },
+}
+_METHODS = ("get", "post", "put", "patch", "delete")
+
+
+class SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # theirs has no types
+    """The browser's session, as the description names it."""
+
+    target_class = "tradingsite.api.authentication.Session"
+    name = "session"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
+        return {"type": "apiKey", "in": "cookie", "name": settings.SESSION_COOKIE_NAME}
+
+
+def describe_envelope(result: dict[str, Any], **_: Any) -> dict[str, Any]:
+    """Wrap every answer as the renderer does, and give every operation the error envelope."""
+    schemas = result.setdefault("components", {}).setdefault("schemas", {})
+    schemas |= {"Error": _ERROR, "Fault": _FAULT}
+    for path in result["paths"].values():
+        for method in _METHODS:
+            if method in path:
+                _wrap(path[method]["responses"])
+    return result
+
+
+def _wrap(responses: dict[str, Any]) -> None:
+    for status, response in responses.items():
+        content = response.get("content", {}).get("application/json")
+        if status.startswith("2") and content is not None:
+            content["schema"] = _envelope(content.get("schema", {}))
+    error = {"schema": {"$ref": "#/components/schemas/Error"}}
+    responses["default"] = {"description": "Any error", "content": {"application/json": error}}
+
+
+def _envelope(data: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "required": ["success", "data", "metadata"],
+        "properties": {
+            "success": {"type": "boolean", "enum": [True]},
+            "data": data,
+            "metadata": {
+                "type": "object",
+                "required": ["request_id", "timestamp"],
+                "properties": {
+                    "request_id": {"type": "string"},
+                    "timestamp": {"type": "string", "format": "date-time"},
+                    "pagination": {"type": "object"},
+                },
+            },
+        },
+    }
