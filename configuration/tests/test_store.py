@@ -10,7 +10,7 @@ import pytest
 from django.db import connection, transaction
 
 from configuration import selectors, services, store
-from configuration.models import ConfigHead
+from configuration.models import ConfigHead, Override
 from configuration.scopes import GLOBAL, symbol_scope
 from configuration.services import SetValue
 from configuration.tests.examples import decide, put, some_bot, undone, value_at
@@ -42,6 +42,23 @@ def test_current__nothing_changed__is_one_query_and_the_same_image(django_assert
     first = store.current()
     with django_assert_num_queries(1):
         assert store.current() is first
+
+
+@committing
+def test_write__committed__has_its_image_ready_for_the_first_reader(django_assert_num_queries: Any) -> None:
+    put(GLOBAL, leverage=11)
+    with django_assert_num_queries(1):
+        assert leverage() == 11
+
+
+@committing
+def test_read__after_an_own_uncommitted_write__publishes_nothing() -> None:
+    put(GLOBAL, leverage=11)
+    served = store.current()
+    with transaction.atomic():
+        put(GLOBAL, leverage=99)
+        assert store.current() is not served
+        assert elsewhere(store.current) is served  # not even replaced and loaded again
 
 
 @committing
@@ -90,10 +107,12 @@ def test_version__two_histories_of_one_number__are_told_apart() -> None:
     # Given: version 1 is served here; a restore brings another version 1
     put(GLOBAL, leverage=11)
     assert leverage() == 11
+    served = store.current()
     with connection.cursor() as cursor:
         cursor.execute("TRUNCATE configuration_change, configuration_changeset, configuration_override")
     ConfigHead.objects.update(version=0, hash="")
     elsewhere(lambda: decide(SetValue(GLOBAL, "trading", "leverage", 22), reason="another history"))
+    store._shared.image = served  # the other history was written by another process
 
     assert store.current().version == 1
     assert leverage() == 22
@@ -209,4 +228,6 @@ def test_reading__everything__works_where_nothing_may_be_written() -> None:
 def test_floats__written_as_whole_numbers_by_the_database__come_back_as_floats() -> None:
     put(GLOBAL, strategy_weights={"default": 1e16}, stop_loss_pct=2)
     assert repr(value_at(GLOBAL, "strategy_weights")) == "{'default': 1e+16}"
+    assert repr(value_at(GLOBAL, "stop_loss_pct")) == "2.0"
+    Override.objects.filter(parameter="stop_loss_pct").update(value=2)  # by hand
     assert repr(value_at(GLOBAL, "stop_loss_pct")) == "2.0"
