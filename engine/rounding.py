@@ -10,8 +10,10 @@ from engine._jit import kernel
 
 # Beyond this a float cannot hold nine decimals anyway: 2**53 / 1e9 is about 9.0e6.
 _NINE_DECIMALS_FIT = 4.0e6
-# A quotient one bit under a whole number means that whole number.
+# A quotient a few bits under a whole number means that whole number. Above eight million steps a bit
+# is more than the fixed slack: there the bits themselves count.
 _SLACK = 1e-9
+_BITS = 4.0 * 2.0**-52
 
 
 @kernel
@@ -39,10 +41,12 @@ def nearest(value: float, step: float) -> float:
 @kernel
 def down(value: float, step: float) -> float:
     """The largest grid point not above the value."""
-    return multiple(math.floor(value / step + _SLACK), step)
+    count = value / step
+    return multiple(math.floor(count + max(_SLACK, count * _BITS)), step)
 
 
 @kernel
 def up(value: float, step: float) -> float:
     """The smallest grid point not below the value."""
-    return multiple(math.ceil(value / step - _SLACK), step)
+    count = value / step
+    return multiple(math.ceil(count - max(_SLACK, count * _BITS)), step)
