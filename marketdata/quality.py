@@ -196,8 +196,9 @@ def _jump_warnings(series: Series, splits: NDArray[np.intp]) -> list[dict[str, A
 def _wicks(series: Series) -> NDArray[np.bool_]:
     before = np.concatenate([series.close[:1], series.close[:-1]])
     above = series.high > SPLIT_JUMP * np.maximum(before, series.close)
-    below: NDArray[np.bool_] = series.low * SPLIT_JUMP < np.minimum(before, series.close)
-    return above | below
+    below = series.low * SPLIT_JUMP < np.minimum(before, series.close)
+    wicks: NDArray[np.bool_] = above | below
+    return wicks
 
 
 def _off_grid(open_ms: Ints, rules: Rules) -> Ints:

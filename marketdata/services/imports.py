@@ -97,7 +97,16 @@ def _import_sample(symbol: str, series: Series, now: datetime) -> Imported:
     notes = {"adjusted_by": "adjusted close / close; volume divided by the same"}
     rounded, rounding = quality.round_to_tick(series, float(instrument.price_tick))
     bars = _Bars(rounded, request.adjustment, notes | {"rounding": rounding})
+    if retired := _retired_with(bars, instrument, request):
+        return Imported(retired.id, bars.adjustment, retired.revision, is_new=False)
     return _store_all([bars], instrument, request, rules, now)[0]
+
+
+def _retired_with(bars: _Bars, instrument: Instrument, request: ImportRequest) -> Dataset | None:
+    """Somebody took these very bars out of use: the next start of the platform must not bring them back."""
+    key = barstore.sealed_key(barstore.series_hashes(bars.series))
+    family = Dataset.objects.filter(instrument=instrument, timeframe=request.timeframe, source=request.source)
+    return family.filter(sealed_key=key, retired_at__isnull=False).order_by("-revision").first()
 
 
 def _define_sample(symbol: str, now: datetime) -> Instrument:
@@ -180,7 +189,7 @@ def _store(
     )
     current = family.filter(superseded_by__isnull=True, retired_at__isnull=True).first()
     key = barstore.sealed_key(barstore.series_hashes(bars.series))
-    if current is not None and current.fingerprint == key:
+    if current is not None and current.sealed_key == key:  # bars that arrived live since then are no reason
         return Imported(current.id, bars.adjustment, current.revision, is_new=False)
     dataset_id = uuid.uuid4()
     if current is not None:

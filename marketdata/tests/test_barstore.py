@@ -137,6 +137,22 @@ def test_cache__filling_fails__leaves_nothing_behind(data_dir) -> None:
     assert list((data_dir / "bars").iterdir()) == []
 
 
+def test_cache__another_process_was_first__its_folder_stays_and_ours_goes(data_dir) -> None:
+    # Given a folder that appeared after this process had found none
+    an_instrument()
+    bars = some_bars(10)
+    dataset_id = a_dataset(bars)
+    selectors.closed_bars(dataset_id)
+    key = selectors.fingerprint(dataset_id)
+    theirs = barstore.cache_folder(key).stat().st_ino
+
+    barstore._fill(barstore.cache_folder(key), dataset_id, key=key, count=10)
+
+    assert [folder.name for folder in (data_dir / "bars").iterdir()] == [key]
+    assert barstore.cache_folder(key).stat().st_ino == theirs
+    assert same(selectors.closed_bars(dataset_id), bars)
+
+
 FILL = """
 import sys, django
 django.setup()

@@ -53,6 +53,17 @@ def test_trading_days__no_bars__no_days() -> None:
     assert days("XNYS") == []
 
 
+def test_offsets__every_half_hour_of_a_year__equals_what_zoneinfo_says() -> None:
+    zone = ZoneInfo("America/New_York")
+    instants = np.arange(ms(2020, 1, 1), ms(2021, 1, 1), 1_800_000)
+    expected = [
+        datetime.fromtimestamp(at / 1000, UTC).astimezone(zone).utcoffset().total_seconds() * 1000
+        for at in instants.tolist()
+    ]
+
+    assert calendars.offsets_ms(instants, "America/New_York").tolist() == expected
+
+
 @given(st.lists(st.integers(ms(1990, 1, 1), ms(2030, 1, 1)), min_size=1, max_size=30))
 @settings(deadline=None)
 def test_offsets__any_instants__equal_what_zoneinfo_says_one_by_one(instants: list[int]) -> None:

@@ -10,7 +10,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from engine.domain.errors import InputError, WrongState
-from marketdata import selectors, services
+from marketdata import barstore, selectors, services
 from marketdata.models import BarChunk, Dataset, Instrument
 from marketdata.tests.builders import (
     DAY,
@@ -87,6 +87,24 @@ def test_import_samples__second_time__changes_nothing_and_loads_no_pandas() -> N
     assert not any(found.is_new for found in second)
     assert Dataset.objects.count() == 4
     assert set(sys.modules) - modules == set()
+
+
+def test_import_samples__one_was_retired__stays_retired_at_the_next_start() -> None:
+    services.import_samples(NOW)
+    services.retire_dataset(selectors.default_dataset("IBM", "1d").id, now=NOW)
+
+    assert not any(found.is_new for found in services.import_samples(NOW))
+    assert selectors.default_dataset("IBM", "1d") is None
+
+
+def test_import_csv__same_file_after_live_bars__is_the_same_dataset() -> None:
+    an_instrument()
+    bars = some_bars(5)
+    dataset_id = a_dataset(barstore.cut(bars, 0, 4))
+    services.append_bars(dataset_id, barstore.cut(bars, 4, 5), now=NOW)
+
+    assert a_dataset(barstore.cut(bars, 0, 4)) == dataset_id
+    assert selectors.dataset(dataset_id).bar_count == 5
 
 
 def test_import_csv__same_file_again__is_the_same_dataset() -> None:
