@@ -133,20 +133,20 @@ def test_obv_vote__last_change__buys_on_volume_in_and_sells_on_volume_out(change
     assert kernels.obv_vote(change) == vote
 
 
-# action, confidence: agreeing votes over all votes given
+# action, confidence: agreeing votes over all votes given; a hold has none
 @pytest.mark.parametrize(
     ("votes", "action", "confidence"),
     [
         ((BUY, BUY, BUY, SELL, HOLD), 1, 3 / 5),
         ((SELL, SELL, SELL, BUY, HOLD), -1, 3 / 5),
-        ((BUY, BUY, SELL, SELL), 0, 0.0),  # split: neither is more than half, and nobody holds
-        ((BUY, BUY, HOLD, HOLD), 0, 2 / 4),  # exactly half is not more than half
+        ((BUY, BUY, SELL, SELL), 0, 0.0),  # split: neither is more than half
+        ((BUY, BUY, HOLD, HOLD), 0, 0.0),  # exactly half is not more than half
         ((BUY, BUY, SELL), 1, 2 / 3),
         ((BUY, BUY), 1, 1.0),
         ((BUY,), 0, 0.0),  # one vote is no majority
         ((BUY, NONE, NONE), 0, 0.0),  # an indicator without a value does not vote
         ((BUY, NONE, BUY), 1, 1.0),
-        ((HOLD, HOLD, HOLD), 0, 1.0),
+        ((HOLD, HOLD, HOLD), 0, 0.0),
         ((), 0, 0.0),
         ((BUY,) * 7, 1, 1.0),
     ],
@@ -155,6 +155,15 @@ def test_majority__of_votes_given__needs_more_than_half_and_two(
     votes: tuple[Vote, ...], action: int, confidence: float
 ) -> None:
     assert kernels.majority(packed(*votes), 2.0) == (action, pytest.approx(confidence))
+
+
+def test_majority__every_possible_vote_of_seven__counts_as_a_person_would() -> None:
+    for votes in range(4**7):
+        given = list(unpack_votes(votes).values())
+        buys, sells = given.count("buy"), given.count("sell")
+        action = (buys > len(given) / 2 and buys >= 2) - (sells > len(given) / 2 and sells >= 2)
+        confidence = max(buys, sells) / len(given) if action else 0.0
+        assert kernels.majority(votes, 2.0) == (action, confidence)
 
 
 def test_single_voting__one_vote__decides_alone() -> None:
