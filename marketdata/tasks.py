@@ -11,4 +11,4 @@ from marketdata import services
 @shared_task(name="marketdata.compute_study")  # type: ignore[untyped-decorator]  # Celery has no types
 def compute_study(*, study_id: str, **_later: Any) -> None:
     """Compute one study. Accepts arguments a later version may add: old and new workers overlap during an update."""
-    services.compute_study(study_id, now=timezone.now())
+    services.compute_study(study_id, clock=timezone.now)

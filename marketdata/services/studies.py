@@ -1,6 +1,6 @@
 """Asking for a study, and computing it: once per (bars, name, parameters), whoever asks."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -54,8 +54,9 @@ def request_study(dataset_id: UUID | str, name: str, parameters: Mapping[str, An
     return RequestedStudy(row.id, must_compute=is_new or again, is_done=row.status == StudyStatus.COMPLETED)
 
 
-def compute_study(study_id: UUID | str, *, now: datetime) -> None:
+def compute_study(study_id: UUID | str, *, clock: Callable[[], datetime]) -> None:
     """Compute a study and store its columns; nothing if that was done before. May run twice: the result is the same.
+    ``clock`` is read twice, because computing takes time worth knowing.
 
     A study that cannot be computed ends as failed with a code: too_few_bars, not_per_bar, study_failed, bars_changed.
     Raises: NOT_FOUND.
@@ -66,13 +67,15 @@ def compute_study(study_id: UUID | str, *, now: datetime) -> None:
             raise NotFound(f"There is no study {study_id}.")
         if row.status in (StudyStatus.COMPLETED, StudyStatus.FAILED):
             return
-        Study.objects.filter(pk=row.pk).update(status=StudyStatus.RUNNING, started_at=now)
+        Study.objects.filter(pk=row.pk).update(status=StudyStatus.RUNNING, started_at=clock())
     try:
         columns = _columns(row)
     except PlatformError as error:
-        _finish(row, now, status=StudyStatus.FAILED, error_code=error.specific_code, error_message=str(error)[:2_000])
+        _finish(
+            row, clock(), status=StudyStatus.FAILED, error_code=error.specific_code, error_message=str(error)[:2_000]
+        )
     else:
-        _store(row, columns, now)
+        _store(row, columns, clock())
 
 
 def _is_lost(row: Study, now: datetime) -> bool:
