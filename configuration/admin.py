@@ -17,7 +17,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.translation import ngettext
 
-from configuration import forms, selectors, services
+from configuration import forms, selectors, services, values
 from configuration.models import (
     Change,
     ChangeSet,
@@ -31,6 +31,7 @@ from configuration.scopes import GLOBAL, Scope, scope_faults
 from engine.domain.errors import InputError, StaleVersion
 
 _PER_PAGE = 25
+_INHERITED = "inherited"
 
 
 class ScopePages(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscriptable at run time
@@ -85,7 +86,7 @@ class ScopePages(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscriptab
         if form.is_valid() and self._cleared(request, scope, form):
             return HttpResponseRedirect(reverse(f"admin:configuration_{self.opts.model_name}_changelist"))
         stored = {
-            f"{namespace}.{name}": value.value
+            f"{namespace}.{name}": values.shown(value.value)
             for namespace in forms.namespaces(scope)
             for name, value in selectors.stored(scope, namespace).items()
         }
@@ -97,7 +98,7 @@ class ScopePages(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscriptab
         scope = self._scope(object_id)
         page = Paginator(selectors.change_sets(scope), _PER_PAGE).get_page(request.GET.get("page"))
         decisions = [
-            (change_set, [change for change in change_set.changes.all() if change.scope == scope])
+            (change_set, [_before_after(change) for change in change_set.changes.all() if change.scope == scope])
             for change_set in page.object_list
         ]
         context = {"title": f"History of {scope}", "scope": scope, "page": page, "decisions": decisions}
@@ -264,6 +265,11 @@ def _shown(scope: Scope, base_version: int) -> dict[str, Any]:
         for namespace in forms.namespaces(scope)
         for name, value in selectors.stored_at(scope, namespace, base_version).items()
     }
+
+
+def _before_after(change: Change) -> tuple[str, str, str]:
+    before = values.shown(change.old) if change.old_version else _INHERITED
+    return change.parameter, before, values.shown(change.new) if change.op == "set" else _INHERITED
 
 
 def _decide(request: HttpRequest, operations: list[Any], *, kind: str = "set", **said: Any) -> services.Applied:
