@@ -88,12 +88,15 @@ def protect(
 
 
 @kernel
-def resize_brackets(state: State, out: Out, row: int, open_ms: int, symbol: int, side: int, filled_leg: int) -> None:
-    """After part of an exit: the other brackets again, at their prices, for what is still held."""
-    for which in range(1, 3):
+def resize_exits(state: State, out: Out, row: int, open_ms: int, symbol: int, side: int, filled_leg: int) -> None:
+    """After part of an exit: the other exits again, at their prices, for what is still held.
+
+    Otherwise a market exit that waits while a stop fills in part would sell more than is held.
+    """
+    for which in range(3):
         leg = state.legs[symbol, side, which]
-        if leg.working and which != filled_leg:
-            kind = _STOP if which == _STOP_LEG else _LIMIT
+        if leg.working and not leg.is_entry and which != filled_leg:
+            kind = _STOP if which == _STOP_LEG else (_LIMIT if which == _TARGET_LEG else _MARKET)
             _bracket(state, out, row, open_ms, symbol, side, which, kind, leg.price)
 
 

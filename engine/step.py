@@ -332,7 +332,7 @@ def book_fill(
         for each in range(3):
             orders.release(state, symbol, side, each)
     else:
-        orders.resize_brackets(state, out, row, open_ms, symbol, side, leg)
+        orders.resize_exits(state, out, row, open_ms, symbol, side, leg)
 
 
 @kernel

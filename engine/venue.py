@@ -37,8 +37,8 @@ def accept(book: Book, params: Params, request: Any, after_fill: int) -> None:
     """Rest an order, or replace the one in its leg.
 
     after_fill: 0 for a decision's order (meets the next bar, later with latency), 1 for brackets
-    asked by an entry (meet this bar, unless stops_from_next_bar), 2 for brackets resized by a part
-    of an exit (meet the next bar).
+    asked by an entry (meet this bar, unless stops_from_next_bar), 2 for exits resized by a part of
+    another exit (meet the next bar, or when they would have).
     """
     venue = params.venue[0]
     order = book.orders[request.symbol, request.side, request.leg]
@@ -58,7 +58,7 @@ def accept(book: Book, params: Params, request: Any, after_fill: int) -> None:
     elif after_fill == 1:
         order.wait = 1 if venue.stops_from_next_bar else 0
     else:
-        order.wait = 1
+        order.wait = max(order.wait, 1)
 
 
 @kernel
