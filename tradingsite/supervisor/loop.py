@@ -18,6 +18,10 @@ from tradingsite.supervisor.child import Child, Spec
 from tradingsite.supervisor.console import Console
 
 _TICK_SECONDS = 0.1
+_LOOK_AGAIN_SECONDS = 0.05
+# Said at every start, and of no use to the reader: Valkey asks for a kernel setting of the whole machine,
+# PostgreSQL complains that it is asked whether it is up.
+_NOISE = ("WARNING Memory overcommit", "FATAL:  the database system is starting up")
 # Before the platform is ready a process that keeps dying stops the start instead of trying for ever.
 _DEATHS_BEFORE_READY = 3
 
@@ -30,7 +34,8 @@ class ProcessFailed(Exception):
     """A process needed for the start did not come up. Carries its name."""
 
     def __init__(self, name: str, exit_code: int | None) -> None:
-        super().__init__(f"{name} ended with exit code {exit_code}")
+        how = "was not ready in time" if exit_code is None else f"ended with exit code {exit_code}"
+        super().__init__(f"{name} {how}")
         self.name = name
 
 
@@ -80,8 +85,7 @@ class Loop:
         self._selector.register(child.output, selectors.EVENT_READ, child.read)
 
     def _on_line(self, name: str, text: str) -> None:
-        # Valkey advises a kernel setting of the whole machine at every start; not ours to ask for.
-        if "WARNING Memory overcommit" not in text:
+        if not any(noise in text for noise in _NOISE):
             self.console.line(name, text)
 
     # --- waiting
@@ -94,15 +98,18 @@ class Loop:
                 raise StopRequested(self.stop_reason)
             if time.monotonic() > deadline:
                 raise ProcessFailed(name, None)
-            self._turn()
+            # Not at every line somebody writes: asking a server that starts makes it write another.
+            looked = time.monotonic()
+            while time.monotonic() - looked < _LOOK_AGAIN_SECONDS:
+                self._turn(_LOOK_AGAIN_SECONDS)
 
     def serve(self) -> None:
         """Turn until somebody asks to stop."""
         while not self.stop_reason:
             self._turn()
 
-    def _turn(self) -> None:
-        for key, _events in self._selector.select(_TICK_SECONDS):
+    def _turn(self, longest: float = _TICK_SECONDS) -> None:
+        for key, _events in self._selector.select(longest):
             if key.data() is False:
                 self._selector.unregister(key.fd)
         for child in list(self.children.values()):

@@ -57,6 +57,7 @@ class Command(BaseCommand):
 
     def _collect(self) -> bool:
         if settings.DEBUG or getattr(settings, "WHITENOISE_USE_FINDERS", False):
+            settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)
             return False  # served from their sources
         management.call_command("collectstatic", interactive=False, verbosity=0)
         return True
