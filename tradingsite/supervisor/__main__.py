@@ -65,6 +65,10 @@ def _parser() -> argparse.ArgumentParser:
 
     commands.add_parser("settings", help="every setting, its value and where it came from").set_defaults(run=_settings)
 
+    servers = commands.add_parser("servers", help="run a command with only the servers of this installation up")
+    servers.add_argument("command", nargs=argparse.REMAINDER)
+    servers.set_defaults(run=_servers)
+
     run = commands.add_parser("run", help="run a command against servers of its own, in var/test")
     run.add_argument("command", nargs=argparse.REMAINDER)
     run.set_defaults(run=_run)
@@ -168,6 +172,17 @@ def _settings(_options: argparse.Namespace) -> int:
     return 0
 
 
+def _servers(options: argparse.Namespace) -> int:
+    settings = deployment.load()
+    with platform.acquire(settings.state):
+        return platform.Platform(settings, is_quiet=True).run_command(_words(options))
+
+
+def _words(options: argparse.Namespace) -> list[str]:
+    words: list[str] = options.command
+    return words[1:] if words[:1] == ["--"] else words
+
+
 def _run(options: argparse.Namespace) -> int:
     state = deployment.ROOT / "var" / "test"
     # Nothing of the operator's own environment may reach tests: no keys, no database, no other mode.
@@ -179,8 +194,7 @@ def _run(options: argparse.Namespace) -> int:
     first_start.write_settings(state, state="var/test")
     settings = deployment.load()
     with platform.acquire(settings.state):
-        command = options.command[1:] if options.command[:1] == ["--"] else options.command
-        return platform.Platform(settings, is_quiet=True, is_throwaway=True).run_command(command)
+        return platform.Platform(settings, is_quiet=True, is_throwaway=True).run_command(_words(options))
 
 
 def _ask(settings: Deployment, request: dict[str, Any]) -> dict[str, Any] | None:

@@ -1,5 +1,6 @@
 """Everything between "the servers run" and "the processes may start", in one process."""
 
+import hashlib
 import os
 import time
 from argparse import ArgumentParser
@@ -9,6 +10,7 @@ from functools import partial
 from typing import Any
 
 from django.conf import settings
+from django.contrib.staticfiles import finders
 from django.core import management
 from django.core.management.base import BaseCommand
 from django.db import connection
@@ -59,7 +61,11 @@ class Command(BaseCommand):
         if settings.DEBUG or getattr(settings, "WHITENOISE_USE_FINDERS", False):
             settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)
             return False  # served from their sources
+        stamp, wanted = settings.STATIC_ROOT / ".collected", _state_of_static_files()
+        if stamp.exists() and stamp.read_text(encoding="utf-8") == wanted:
+            return False
         management.call_command("collectstatic", interactive=False, verbosity=0)
+        stamp.write_text(wanted, encoding="utf-8")
         return True
 
     def _administrator(self, secrets_to: int | None) -> bool:
@@ -74,6 +80,16 @@ class Command(BaseCommand):
             with os.fdopen(secrets_to, "w", encoding="utf-8") as shown_once:
                 shown_once.write("\n".join(lines))
         return True
+
+
+def _state_of_static_files() -> str:
+    """Changes when a source of the static files does: their names, sizes and times."""
+    digest = hashlib.sha256()
+    for finder in finders.get_finders():
+        for path, storage in sorted(finder.list([]), key=lambda found: found[0]):
+            facts = os.stat(storage.path(path))
+            digest.update(f"{path} {facts.st_size} {facts.st_mtime_ns}\n".encode())
+    return digest.hexdigest()
 
 
 @contextmanager
