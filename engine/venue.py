@@ -189,12 +189,13 @@ def fill(book: Book, symbol: int, side: int, leg: int, qty: float) -> float:
 
 @kernel
 def cancel(book: Book, symbol: int, side: int, leg: int) -> None:
-    """End an order without a fill."""
+    """End an order without a fill. It leaves no wait behind: a book's bytes tell what works, nothing else."""
     book.orders[symbol, side, leg].working = 0
+    book.orders[symbol, side, leg].wait = 0
 
 
 @kernel
 def cancel_side(book: Book, symbol: int, side: int) -> None:
     """The position is flat: everything resting for it ends with it (one cancels the other)."""
     for leg in range(3):
-        book.orders[symbol, side, leg].working = 0
+        cancel(book, symbol, side, leg)
