@@ -15,6 +15,8 @@ from marketdata import services as marketdata
 
 NOW = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 
+DAY = 86_400_000  # ms
+
 # open, high, low, close of 2024-01-01 to 2024-01-10; volume is 1000 throughout.
 TEN_DAYS = [
     (99.00, 101.00, 98.00, 100.00),

@@ -3,7 +3,9 @@
 import json
 from datetime import timedelta
 from decimal import Decimal
+from uuid import UUID
 
+import numpy as np
 import pytest
 from celery import current_app
 from django.db.models.functions import Now
@@ -13,11 +15,11 @@ from backtests import records, selectors, services, tasks
 from backtests.models import Backtest, BacktestStatus, RecordKind, SavedState
 from backtests.services import leases
 from backtests.tests.builders import (
+    DAY,
     FOUR_SYMBOLS,
-    TEN_DAYS,
+    NOW,
     Killed,
     a_bot,
-    a_dataset,
     a_follower,
     a_signal,
     everything,
@@ -25,6 +27,8 @@ from backtests.tests.builders import (
     ran,
     worker_dies,
 )
+from engine.domain.values import Series
+from marketdata import services as marketdata
 
 pytestmark = pytest.mark.django_db
 
@@ -288,7 +292,10 @@ def test_requeue__hints_that_were_lost__are_sent_again_once(owner, ten_days) -> 
 def test_run__bars_appended_later__do_not_belong_to_it(owner, ten_days) -> None:
     bot = a_follower(owner)
     backtest = queued(owner, bot, signals=[a_signal(2, "buy")])
-    a_dataset("ACME", [*TEN_DAYS, (102.0, 103.0, 101.0, 102.0)])  # a newer revision with an eleventh day
+    an_eleventh_day = Series(
+        *(np.array([value]) for value in (1_704_844_800_000 + DAY, 102.0, 103.0, 101.0, 102.0, 9.0))
+    )
+    marketdata.append_bars(UUID(backtest.request["datasets"][0]["id"]), an_eleventh_day, now=NOW)
     services.run_chunked(backtest_id=backtest.id, worker="test")
     backtest.refresh_from_db()
     assert backtest.rows_done == 10
