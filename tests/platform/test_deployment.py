@@ -10,7 +10,7 @@ from tradingsite.deployment import DeploymentError
 from tradingsite.supervisor import first_start
 
 REQUIRED = [setting.name for setting in deployment.SETTINGS if setting.is_required]
-SECRET = "an-example-that-is-long-enough-0123456789-0123456789-abc"
+SECRET = "an-example-that-is-long-enough-0123456789-0123456789-abc"  # not-a-secret
 
 
 def complete(root: Path) -> dict[str, str]:

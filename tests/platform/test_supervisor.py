@@ -337,10 +337,9 @@ def test_port__used_by_another_program__is_named_with_its_setting(tmp_path: Path
 def test_summary__ready__tells_address_database_queue_and_broker(tmp_path: Path) -> None:
     from tests.platform.test_deployment import complete
 
-    environ = complete(tmp_path) | {
-        "DATABASE_URL": "postgres://me:hidden@db/x",
-        "TRADINGSITE_HOST": "0.0.0.0",
-    }  # not-a-secret
+    environ = complete(tmp_path)
+    environ["DATABASE_URL"] = "postgres://me:hidden@db/x"  # not-a-secret
+    environ["TRADINGSITE_HOST"] = "0.0.0.0"
     text = "\n".join(platform.summary(deployment.load(environ, root=tmp_path), 3.21))
     assert "ready in 3.2 s" in text
     assert "http://127.0.0.1:8001/login" in text

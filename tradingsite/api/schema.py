@@ -1,9 +1,12 @@
 """What the OpenAPI description says beyond the views: the session, the envelope, the errors."""
 
+import re
 from typing import Any
 
 from django.conf import settings
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.settings import spectacular_settings
 
 _ERROR = {
     "type": "object",
@@ -37,6 +40,18 @@ _FAULT = {
     },
 }
 _METHODS = ("get", "post", "put", "patch", "delete")
+
+
+class Schema(AutoSchema):
+    """Names an operation after its whole path: ``config_trading_by_symbol_retrieve``.
+
+    Without the parameters' names one view under three addresses would give three operations one name.
+    """
+
+    def get_operation_id(self) -> str:
+        path = re.sub(r"\{(\w+?)(?:_id)?\}", r"by_\1", self.path.removeprefix(spectacular_settings.SCHEMA_PATH_PREFIX))
+        action = "list" if self.method == "GET" and self._is_list_view() else self.method_mapping[self.method.lower()]
+        return "_".join([*re.findall(r"\w+", path), action])
 
 
 class SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # theirs has no types
