@@ -4,12 +4,16 @@ Source: J. Bollinger; the population form, as TA-Lib and charting sites compute 
 """
 
 import math
+from typing import SupportsIndex
+
+import numpy as np
 
 from engine._jit import kernel
 from engine.domain.values import Floats
+from engine.indicators import _cells
 
 NAN = float("nan")
-_COUNT, _ANCHOR, _SUM, _SQUARES, _NEXT, _RING = 0, 1, 2, 3, 4, 5
+_COUNT, _ANCHOR, _SUM, _SQUARES, _NEXT, _RING = _cells.numbers(6)
 
 
 def width(period: int) -> int:
@@ -18,30 +22,34 @@ def width(period: int) -> int:
 
 
 @kernel
-def update(cells: Floats, at: int, close: float, period: int, deviations: float) -> tuple[float, float, float]:
+def update(
+    cells: Floats, at: SupportsIndex, close: float, period: int, deviations: float
+) -> tuple[float, float, float]:
     """(lower, middle, upper) after this close; NaN for the first ``period - 1`` bars."""
-    seen = cells[at + _COUNT] + 1.0
-    cells[at + _COUNT] = seen
+    own = np.uint64(at)
+    seen = cells[own + _COUNT] + 1.0
+    cells[own + _COUNT] = seen
     if seen == 1.0:
-        cells[at + _ANCHOR] = close
-    anchor = cells[at + _ANCHOR]
-    place = int(cells[at + _NEXT])
-    total = cells[at + _SUM] + (close - anchor)
-    squares = cells[at + _SQUARES] + (close - anchor) * (close - anchor)
-    cells[at + _RING + place] = close
-    place += 1
-    if place == period:
-        place = 0
-    cells[at + _NEXT] = place
+        cells[own + _ANCHOR] = close
+    anchor = cells[own + _ANCHOR]
+    place = np.uint64(cells[own + _NEXT])
+    following = cells[own + _NEXT] + 1.0
+    if following == period:
+        following = 0.0
+    cells[own + _NEXT] = following
+    total = cells[own + _SUM] + (close - anchor)
+    squares = cells[own + _SQUARES] + (close - anchor) * (close - anchor)
+    cells[own + _RING + place] = close
     if seen < period:
-        cells[at + _SUM] = total
-        cells[at + _SQUARES] = squares
+        cells[own + _SUM] = total
+        cells[own + _SQUARES] = squares
         return NAN, NAN, NAN
     if place == 0:
-        anchor, total, squares = _anchored_anew(cells, at, period)
-    oldest = cells[at + _RING + place] - anchor
-    cells[at + _SUM] = total - oldest
-    cells[at + _SQUARES] = squares - oldest * oldest
+        anchor, total, squares = _anchored_anew(cells, own + _RING, period)
+        cells[own + _ANCHOR] = anchor
+    oldest = cells[own + _RING + np.uint64(following)] - anchor
+    cells[own + _SUM] = total - oldest
+    cells[own + _SQUARES] = squares - oldest * oldest
     shift = total / period
     variance = squares / period - shift * shift
     away = deviations * math.sqrt(variance) if variance > 0.0 else 0.0
@@ -50,17 +58,16 @@ def update(cells: Floats, at: int, close: float, period: int, deviations: float)
 
 
 @kernel
-def _anchored_anew(cells: Floats, at: int, period: int) -> tuple[float, float, float]:
+def _anchored_anew(cells: Floats, ring: np.uint64, period: int) -> tuple[float, float, float]:
     """(anchor, sum, squares) from the ring alone, once a turn.
 
     A sum of squared prices loses the deviation's digits to the square of the price, and keeps every
     error it ever made: 1e-8 of the price after a million bars. Distances from a recent close do not.
     """
-    anchor = cells[at + _RING + period - 1]
+    anchor = cells[ring + np.uint64(period - 1)]
     total, squares = 0.0, 0.0
     for each in range(period):
-        distance = cells[at + _RING + each] - anchor
+        distance = cells[ring + np.uint64(each)] - anchor
         total += distance
         squares += distance * distance
-    cells[at + _ANCHOR] = anchor
     return anchor, total, squares

@@ -1,10 +1,15 @@
 """Exponential moving average, alpha = 2 / (n + 1), seeded with the simple average of the first n."""
 
+from typing import SupportsIndex
+
+import numpy as np
+
 from engine._jit import kernel
 from engine.domain.values import Floats
+from engine.indicators import _cells
 
 NAN = float("nan")
-_COUNT, _VALUE = 0, 1
+_COUNT, _VALUE = _cells.numbers(2)
 
 
 def width() -> int:
@@ -13,16 +18,17 @@ def width() -> int:
 
 
 @kernel
-def update(cells: Floats, at: int, value: float, period: float) -> float:
+def update(cells: Floats, at: SupportsIndex, value: float, period: float) -> float:
     """The average after this value; NaN for the first ``period - 1``."""
-    seen = cells[at + _COUNT] + 1.0
-    cells[at + _COUNT] = seen
+    own = np.uint64(at)
+    seen = cells[own + _COUNT] + 1.0
+    cells[own + _COUNT] = seen
     if seen < period:
-        cells[at + _VALUE] += value
+        cells[own + _VALUE] += value
         return NAN
-    previous = cells[at + _VALUE]
+    previous = cells[own + _VALUE]
     average = (value - previous) * (2.0 / (period + 1.0)) + previous
     if seen == period:
         average = (previous + value) / period
-    cells[at + _VALUE] = average
+    cells[own + _VALUE] = average
     return average

@@ -1,10 +1,15 @@
 """Simple moving average over a ring of the last n values."""
 
+from typing import SupportsIndex
+
+import numpy as np
+
 from engine._jit import kernel
 from engine.domain.values import Floats
+from engine.indicators import _cells
 
 NAN = float("nan")
-_COUNT, _SUM, _NEXT, _RING = 0, 1, 2, 3
+_COUNT, _SUM, _NEXT, _RING = _cells.numbers(4)
 
 
 def width(period: int) -> int:
@@ -13,20 +18,21 @@ def width(period: int) -> int:
 
 
 @kernel
-def update(cells: Floats, at: int, value: float, period: int) -> float:
+def update(cells: Floats, at: SupportsIndex, value: float, period: int) -> float:
     """The average after this value; NaN for the first ``period - 1``."""
-    seen = cells[at + _COUNT] + 1.0
-    cells[at + _COUNT] = seen
-    place = int(cells[at + _NEXT])
-    total = cells[at + _SUM] + value
-    cells[at + _RING + place] = value
-    place += 1
-    if place == period:
-        place = 0
-    cells[at + _NEXT] = place
+    own = np.uint64(at)
+    seen = cells[own + _COUNT] + 1.0
+    cells[own + _COUNT] = seen
+    place = np.uint64(cells[own + _NEXT])
+    following = cells[own + _NEXT] + 1.0
+    if following == period:
+        following = 0.0
+    cells[own + _NEXT] = following
+    total = cells[own + _SUM] + value
+    cells[own + _RING + place] = value
     if seen < period:
-        cells[at + _SUM] = total
+        cells[own + _SUM] = total
         return NAN
     # The oldest value leaves after the average is taken, in this order, as TA-Lib sums.
-    cells[at + _SUM] = total - cells[at + _RING + place]
+    cells[own + _SUM] = total - cells[own + _RING + np.uint64(following)]
     return total / period

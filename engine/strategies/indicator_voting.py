@@ -119,6 +119,10 @@ _STOCH_LOW, _STOCH_HIGH = 20.0, 80.0
 _FEWEST_BARS = 5.0
 
 
+# An index that cannot count from the end, and is not tested for it.
+type Row = int | np.uint64
+
+
 class Packed(NamedTuple):
     """The parameters as kernels read them.
 
@@ -171,9 +175,10 @@ def fill(
     scratch: Floats, base: int, values: Floats, offsets: Ints, width: int, bars: Bars, into: Signals, column: int
 ) -> None:
     """One pass over the bars: update, vote, count."""
-    for row in range(bars.open_ms.shape[0]):
-        symbol = bars.symbol[row]
-        at = base + symbol * width
+    for each in range(bars.open_ms.shape[0]):
+        row = np.uint64(each)
+        symbol = np.uint64(bars.symbol[row])
+        at = base + bars.symbol[row] * width
         votes = _votes(scratch, at, values, offsets, symbol, bars, row)
         action, confidence = _majority(votes, values[symbol, _LEAST])
         into.action[row, column] = action
@@ -206,7 +211,7 @@ def _ones(bits: int) -> int:
 
 
 @kernel
-def _votes(cells: Floats, at: int, values: Floats, offsets: Ints, symbol: int, bars: Bars, row: int) -> int:
+def _votes(cells: Floats, at: int, values: Floats, offsets: Ints, symbol: Row, bars: Bars, row: Row) -> int:
     """Two bits for each indicator, in the order of ORDER."""
     close = bars.close[row]
     mask = int(values[symbol, _MASK])
@@ -230,13 +235,14 @@ def _votes(cells: Floats, at: int, values: Floats, offsets: Ints, symbol: int, b
         votes |= bbands_vote(close, lower, upper) << 8
     if mask & (_HAS_STOCH | _HAS_OBV):
         votes |= _range_and_volume_votes(cells, at, values, offsets, symbol, bars, row, mask)
-    cells[at] += 1.0
-    return votes if cells[at] >= _FEWEST_BARS else 0
+    bars_seen = np.uint64(at)
+    cells[bars_seen] += 1.0
+    return votes if cells[bars_seen] >= _FEWEST_BARS else 0
 
 
 @kernel
 def _range_and_volume_votes(
-    cells: Floats, at: int, values: Floats, offsets: Ints, symbol: int, bars: Bars, row: int, mask: int
+    cells: Floats, at: int, values: Floats, offsets: Ints, symbol: Row, bars: Bars, row: Row, mask: int
 ) -> int:
     votes = 0
     close = bars.close[row]

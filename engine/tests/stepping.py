@@ -3,6 +3,8 @@
 What a live bot does with a broker. ``run`` must say the same in every bit.
 """
 
+import itertools
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -33,7 +35,7 @@ class Stepper:
         """Every timestamp in turn, as a live bot would meet them."""
         borders = np.flatnonzero(np.diff(bars.open_ms)) + 1
         edges = [0, *borders.tolist(), len(bars.open_ms)]
-        for first, last in zip(edges[:-1], edges[1:], strict=True):
+        for first, last in itertools.pairwise(edges):
             given = None if signals is None else worlds.rows_of(signals, first, last)
             self.live(worlds.part_of(bars, first, last), given)
         return run.Result(

@@ -1,5 +1,7 @@
 """A run may stop anywhere and go on from its saved bytes: crash recovery, progress and cancellation."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -71,7 +73,7 @@ def test_chunks__several_symbols__are_cut_between_timestamps_and_equal_the_whole
     pieces = list(run.chunks(bars, 100))
     # Then: nothing is lost, and no timestamp lies in two pieces
     assert sum(len(piece.open_ms) for piece in pieces) == len(bars.open_ms)
-    assert all(a.open_ms[-1] < b.open_ms[0] for a, b in zip(pieces[:-1], pieces[1:], strict=True))
+    assert all(a.open_ms[-1] < b.open_ms[0] for a, b in itertools.pairwise(pieces))
     cuts = np.cumsum([len(piece.open_ms) for piece in pieces])[:-1].tolist()
     worlds.assert_same_result(in_stretches(bars, cuts, plan, signals), whole)
 
