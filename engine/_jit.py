@@ -29,7 +29,6 @@ _ROOM = Path(__file__).resolve().parent
 _kernels: list[Callable[..., Any]] = []
 _entries: list[Callable[..., Any]] = []
 _lock = threading.Lock()
-_is_ready = False
 
 
 def kernel[Function: Callable[..., Any]](function: Function) -> Function:
@@ -89,15 +88,17 @@ def readable(array: NDArray[np.void]) -> NDArray[np.void]:
 
 
 def ready() -> None:
-    """Compile on first use, from then on do nothing. Safe to call from several threads."""
-    global _is_ready  # noqa: PLW0603  one switch for the process; the lock guards it
-    if _is_ready:
+    """Compile what has been registered since the last call, else do nothing. Safe to call from threads.
+
+    A room may be imported after the first call: a worker that steps live bots meets its first backtest.
+    """
+    if not _kernels and not _entries:
         return
     with _lock:
-        if not _is_ready:
-            if not is_interpreted():
-                _swap()
-            _is_ready = True
+        if not is_interpreted():
+            _swap()
+        _kernels.clear()
+        _entries.clear()
 
 
 def _swap() -> None:
