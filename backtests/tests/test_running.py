@@ -8,10 +8,11 @@ from uuid import UUID
 import numpy as np
 import pytest
 from celery import current_app
+from django.core.management import call_command
 from django.db.models.functions import Now
 from kombu import Connection
 
-from backtests import records, selectors, services, tasks
+from backtests import ports, records, selectors, services, tasks
 from backtests.models import Backtest, BacktestStatus, RecordKind, SavedState
 from backtests.services import leases
 from backtests.tests.builders import (
@@ -299,3 +300,16 @@ def test_run__bars_appended_later__do_not_belong_to_it(owner, ten_days) -> None:
     services.run_chunked(backtest_id=backtest.id, worker="test")
     backtest.refresh_from_db()
     assert backtest.rows_done == 10
+
+
+def test_demo_bots__over_the_sample_bars__trade(root, samples) -> None:
+    # Given: what a newcomer finds after the first start
+    call_command("create_demo_bots")
+    demos = ports.bot_definitions().choices(owner_id=root.pk)
+    # When / Then: each buys and sells, over years
+    assert len(demos) == 2
+    for demo in demos:
+        backtest = ran(root, str(demo.id))
+        assert backtest.status == BacktestStatus.COMPLETED, backtest.error_message
+        assert backtest.metrics["trips"] > 100
+        assert {trip.symbol for trip in selectors.trips(backtest)[:]} == set(FOUR_SYMBOLS)
