@@ -50,8 +50,9 @@ def update(
     oldest = cells[own + _RING + np.uint64(following)] - anchor
     cells[own + _SUM] = total - oldest
     cells[own + _SQUARES] = squares - oldest * oldest
-    shift = total / period
-    variance = squares / period - shift * shift
+    share = 1.0 / period
+    shift = total * share
+    variance = squares * share - shift * shift
     away = deviations * math.sqrt(variance) if variance > 0.0 else 0.0
     middle = anchor + shift
     return middle - away, middle, middle + away

@@ -194,13 +194,10 @@ def _majority(votes: int, least: float) -> tuple[int, float]:
     """
     high, low = (votes >> 1) & _LOW_BITS, votes & _LOW_BITS
     total, buys, sells = _ones(high | low), _ones(high & ~low), _ones(high & low)
-    if total < least:
+    agreed = max(buys, sells)
+    if 2 * agreed <= total or agreed < least:
         return _ACTION_HOLD, 0.0
-    if 2 * buys > total and buys >= least:
-        return _ACTION_BUY, buys / total
-    if 2 * sells > total and sells >= least:
-        return _ACTION_SELL, sells / total
-    return _ACTION_HOLD, 0.0
+    return _ACTION_BUY if buys > sells else _ACTION_SELL, agreed / total
 
 
 @kernel
