@@ -9,6 +9,7 @@ import { PagedTable } from "./paged-table.js";
 import { StudyBar } from "./studies.js";
 
 const MOST_CANDLES = 5000;
+const WHOLE_RUN = { start: null, end: null };
 const MOST_TRIPS = 10_000;
 
 const panel = document.querySelector("[data-live-run]");
@@ -66,12 +67,18 @@ class CandlePanel {
     this.onTrip = () => {};
     this.candles = new CandleChart(this.container, root.querySelector(".legend"), {
       intervalMs: page.interval_ms,
-      onTrip: (trip) => { this.candles.select(trip); this.onTrip(trip); },
+      onTrip: (trip) => { this.chosen = trip; this.candles.select(trip); this.onTrip(trip); },
+    });
+    this.chosen = null;
+    this.note = root.querySelector("[data-merged]");
+    this.candles.chart.timeScale().subscribeVisibleLogicalRangeChange(() => {
+      clearTimeout(this.settling);
+      this.settling = setTimeout(() => this.refine(this.candles.chart.timeScale().getVisibleLogicalRange()), 250);
     });
     this.studies = new StudyBar(root.querySelector("[data-study-bar]"), {
       datasetId: () => this.dataset,
       draw: (id, study) => this.candles.addStudy(id, study),
-      window: () => ({ start: page.start_ms, end: page.end_ms }),
+      window: () => this.window,
       erase: (id) => this.candles.removeStudy(id),
     });
     this.studies.start();
@@ -83,6 +90,7 @@ class CandlePanel {
     const button = this.buttons.find((one) => one.dataset.symbol === symbol);
     this.buttons.forEach((one) => one.setAttribute("aria-pressed", one === button));
     this.dataset = button.dataset.dataset;
+    this.window = WHOLE_RUN;
     showState(this.container, `Loading ${symbol}`, { busy: true });
     try {
       if (!this.loaded.has(symbol)) this.loaded.set(symbol, await this.load(symbol));
@@ -92,6 +100,7 @@ class CandlePanel {
       this.candles.setTrips(trips);
       clearState(this.container);
       this.candles.chart.timeScale().setVisibleLogicalRange({ from: columns.open_ms.length - 260, to: columns.open_ms.length + 3 });
+      this.tellMerged();
       this.studies.redraw();
     } catch (error) {
       showState(this.container, api.explain(error), { retry: () => { this.symbol = null; this.show(symbol); } });
@@ -99,16 +108,71 @@ class CandlePanel {
   }
 
   async load(symbol) {
-    const [{ data: columns }, trips] = await Promise.all([
-      api.get(page.candles, { symbol, max_points: MOST_CANDLES }),
-      everyTrip(symbol),
-    ]);
+    const [columns, trips] = await Promise.all([this.bars(symbol, WHOLE_RUN), everyTrip(symbol)]);
     return { columns, trips };
+  }
+
+  async bars(symbol, { start, end }) {
+    return (await api.get(page.candles, { symbol, start_ms: start, end_ms: end, max_points: MOST_CANDLES })).data;
+  }
+
+  /** A closer look at merged candles, or a look past those loaded, brings the bars of that stretch. */
+  async refine(range) {
+    const { open_ms, bars_per_candle } = this.candles.bars ?? {};
+    if (!range || !open_ms?.length || this.isRefining) return;
+    const [count, first, last] = [open_ms.length, open_ms[0], open_ms.at(-1)];
+    const isCloser = bars_per_candle > 1 && range.to - range.from < count / 4;
+    const isPast = (range.from < -5 && first > this.reach.first) || (range.to > count + 5 && last < this.reach.last);
+    if (!isCloser && !isPast) return;
+    const step = (last - first) / Math.max(1, count - 1);
+    const [from, to] = [first + range.from * step, first + range.to * step];
+    await this.look(from, to);
+  }
+
+  /** Loads from..to (ms) with as much again on either side, and keeps from..to in sight. */
+  async look(from, to) {
+    const window = {
+      start: Math.max(page.start_ms, Math.floor(2 * from - to)), end: Math.min(page.end_ms, Math.ceil(2 * to - from)),
+    };
+    const symbol = this.symbol;
+    this.isRefining = true;
+    try {
+      const columns = await this.bars(symbol, window);
+      if (symbol !== this.symbol || !columns.open_ms.length) return;
+      this.window = window;
+      this.candles.setBars(columns);
+      this.candles.drawMarkers();
+      this.candles.select(this.chosen);
+      this.candles.chart.timeScale().setVisibleRange({
+        from: Math.max(from, columns.open_ms[0]) / 1000, to: Math.min(to, columns.open_ms.at(-1)) / 1000,
+      });
+      this.tellMerged();
+      this.studies.redraw();
+    } catch { /* what is drawn stays; the next move tries again */ } finally {
+      this.isRefining = false;
+    }
+  }
+
+  /** The first and last bar there is, as the whole run was loaded. */
+  get reach() {
+    const { open_ms } = this.loaded.get(this.symbol).columns;
+    return { first: open_ms[0], last: open_ms.at(-1) };
+  }
+
+  tellMerged() {
+    const merged = this.candles.bars.bars_per_candle;
+    this.note.textContent = merged > 1 ? `${format.number(merged, 0)} bars in one candle; zoom in for the bars themselves. ` : "";
   }
 
   async showTrip(trip) {
     await this.show(trip.symbol);
-    this.candles.select(trip, { show: true });
+    this.chosen = trip;
+    if (this.loaded.get(trip.symbol).columns.bars_per_candle > 1) {
+      const [entry, exit] = [Date.parse(trip.entry_at), Date.parse(trip.exit_at)];
+      const room = Math.max(exit - entry, 60 * page.interval_ms);
+      await this.look(entry - room, exit + room);
+    }
+    this.candles.select(trip, { show: this.candles.bars.bars_per_candle === 1 && this.window === WHOLE_RUN });
     this.container.scrollIntoView({ block: "nearest", behavior: "smooth" });
   }
 }
@@ -129,8 +193,8 @@ function tripTable(onSelect) {
   const row = (trip) => [
     element("th", { scope: "row" }, element("button", { type: "button", "data-choose": true, class: "plain-button", title: "Show on the chart" }, trip.symbol)),
     element("td", { "data-label": "Side" }, element("span", { class: `badge ${trip.side}` }, format.words(trip.side))),
-    cell("Entered", when(trip.entry_at), "nowrap"), cell("At", format.price(trip.entry_price), "num"),
-    cell("Left", when(trip.exit_at), "nowrap"), cell("At", format.price(trip.exit_price), "num"),
+    cell("Entered", when(trip.entry_at), "nowrap"), cell("Entry price", format.price(trip.entry_price), "num"),
+    cell("Left", when(trip.exit_at), "nowrap"), cell("Exit price", format.price(trip.exit_price), "num"),
     cell("Because of", format.words(trip.cause)), cell("Quantity", format.quantity(trip.qty), "num"),
     cell("Fees", format.money(trip.fees), "num"), gain("Gain, USD", trip.pnl, 2), gain("%", trip.pnl_percent, 2),
   ];

@@ -56,17 +56,19 @@ export class CandleChart {
   drawMarkers() {
     const up = token("up");
     const down = token("down");
+    // Merged candles stand close together and carry many trades: small marks leave the prices in sight.
+    const size = this.bars?.bars_per_candle > 1 ? 0.3 : 1;
     const marks = this.trips.flatMap((trip) => {
       const isLong = trip.side === "long";
       const won = Number(trip.pnl) >= 0;
       return [
         {
           id: `entry:${tripKey(trip)}`, time: this.candleAt(trip.entry_at), position: isLong ? "belowBar" : "aboveBar",
-          shape: isLong ? "arrowUp" : "arrowDown", color: token("accent"), size: 1.1, text: this.showsWords ? (isLong ? "Long" : "Short") : "",
+          shape: isLong ? "arrowUp" : "arrowDown", color: token("accent"), size: 1.1 * size, text: this.showsWords ? (isLong ? "Long" : "Short") : "",
         },
         {
           id: `exit:${tripKey(trip)}`, time: this.candleAt(trip.exit_at), position: isLong ? "aboveBar" : "belowBar",
-          shape: won ? "circle" : "square", color: won ? up : down, size: 0.9,
+          shape: won ? "circle" : "square", color: won ? up : down, size: 0.9 * size,
           text: this.showsWords ? `${format.words(trip.cause)} ${won ? "▲" : "▼"}` : "",
         },
       ];

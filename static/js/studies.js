@@ -90,6 +90,7 @@ export class StudyBar {
     const dataset = this.datasetId();
     const study = await this.compute(dataset, wanted);
     if (dataset !== this.datasetId()) return;
+    this.erase(label);
     this.draw(label, study);
     if (!this.shown.has(label)) {
       const button = element("button", { type: "button", "aria-label": `Remove ${label}` }, label);

@@ -1,4 +1,4 @@
-"""Does what the workers do, without a queue: looks for waiting runs and studies, and computes them.
+"""Does what the workers do, without a queue: looks for waiting runs and studies, and calls their tasks.
 
 Started as a process of its own, like a worker, so that the web process stays as light as it is in service.
 """
@@ -6,23 +6,22 @@ Started as a process of its own, like a worker, so that the web process stays as
 import time
 
 import django
-from django.utils import timezone
 
 django.setup()
 
 from backtests import selectors as backtests  # noqa: E402  Django must be set up first
-from backtests import services as backtest_services  # noqa: E402
+from backtests import tasks as backtest_tasks  # noqa: E402
 from marketdata import selectors as marketdata  # noqa: E402
-from marketdata import services as marketdata_services  # noqa: E402
+from marketdata import tasks as marketdata_tasks  # noqa: E402
 
 EVERY_SECONDS = 0.1
 
 
 def work() -> None:
     for run in backtests.backtests(status="queued"):
-        backtest_services.run_chunked(backtest_id=run.id, worker="browser tests")
+        backtest_tasks.run_backtest(backtest_id=str(run.id))
     for study in marketdata.study_rows().filter(status="queued"):
-        marketdata_services.compute_study(study.id, now=timezone.now())
+        marketdata_tasks.compute_study(study_id=str(study.id))
 
 
 while True:

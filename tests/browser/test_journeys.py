@@ -87,6 +87,42 @@ def test_trade__clicked__is_shown_on_the_candles_of_its_symbol(reader: Reader, f
     assert line.get_attribute("aria-selected") == "true"
 
 
+# The middle of a block of the colour that only entry markers have: where a person would click.
+FIND_MARKER = """canvases => {
+  for (const canvas of canvases) {
+    const { width, height } = canvas;
+    const pixels = new Uint32Array(canvas.getContext("2d").getImageData(0, 0, width, height).data.buffer);
+    const accent = 0xffc25b0b;  // #0b5bc2, alpha first
+    const isBlock = (at) => [-width, -1, 0, 1, width].every((step) => pixels[at + step] === accent);
+    for (let at = width + 1; at < pixels.length - width - 1; at += 1) {
+      if (!isBlock(at)) continue;
+      const box = canvas.getBoundingClientRect();
+      const [x, y] = [at % width, Math.floor(at / width)];
+      return { x: box.left + (x * box.width) / width, y: box.top + (y * box.height) / height };
+    }
+  }
+  return null;
+}"""
+
+
+def test_marker__clicked_on_the_candles__shows_its_row_whatever_page_of_the_list_it_is_on(
+    reader: Reader, finished_run: dict[str, Any]
+) -> None:
+    reader.sign_in()
+    page = reader.page
+    reader.open(f"/backtests/{finished_run['id']}")
+    page.wait_for_selector("#trades tbody th")
+    page.locator("#candles-chart").scroll_into_view_if_needed()
+    page.wait_for_timeout(300)
+    place = page.eval_on_selector_all("#candles-chart canvas", FIND_MARKER)
+
+    page.mouse.move(place["x"], place["y"])
+    page.mouse.click(place["x"], place["y"])
+
+    line = page.wait_for_selector("#trades tbody tr[aria-selected=true]")
+    assert line.query_selector("th").inner_text() == "AAPL"
+
+
 def test_trades__sorted_by_gain__come_from_the_api_in_that_order(reader: Reader, finished_run: dict[str, Any]) -> None:
     reader.sign_in()
     page = reader.page
