@@ -204,4 +204,5 @@ main() {
     esac
 }
 
-main "$@"
+# Sourced (by a test), it only defines its functions.
+if [ "${BASH_SOURCE[0]}" = "$0" ]; then main "$@"; fi
