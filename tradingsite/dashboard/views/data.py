@@ -54,7 +54,8 @@ def upload(request: HttpRequest) -> HttpResponse:
         imported = _import(request, values_of(fields, request.POST))
     except PlatformError as refused:
         faults = refused.faults or (Fault(refused.specific_code, "", refused.message),)
-        form = bound(fields, posted=request.POST, faults=faults)
+        # The list above the form names every line; beside the fields stand the faults of the fields.
+        form = bound(fields, posted=request.POST, faults=[one for one in faults if "/rows/" not in one.pointer])
         context = {"section": "data", "form": form, "faults": faults}
         return render(request, "marketdata/import.html", context, status=refused.status)
     messages.success(request, _said(imported[-1]), extra_tags="good")
