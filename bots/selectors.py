@@ -8,9 +8,8 @@ from bots import mappers
 from bots.errors import BotNotFound
 from bots.mappers import Definition, Key
 from bots.models import Bot, BotQuerySet, BotStatus
-from configuration import store
-from configuration.image import Image, Path
-from configuration.selectors import BotScope, Resolved
+from configuration import selectors as configuration
+from configuration.selectors import BotScope, Resolved, Scope
 
 __all__ = ["Bot", "BotStatus", "Described", "bot", "bot_named", "bots", "described", "own_parameters", "scope_of"]
 
@@ -64,9 +63,14 @@ def names_ever_used(*, owner_id: int) -> frozenset[str]:
 
 def described(bots: Iterable[Bot]) -> list[Described]:
     """Each bot with what it resolves to. One query, for however many bots."""
-    # One image for all of them: resolving each by itself would ask for the head once a bot.
-    image = store.current()
-    return [_described(bot, image) for bot in bots]
+    asked = list(bots)
+    keys = [list(mappers.form_fields(bot.strategy).values()) for bot in asked]
+    wanted = [
+        (Scope("bot", str(bot.id)), sorted({namespace for namespace, _ in mine}))
+        for bot, mine in zip(asked, keys, strict=True)
+    ]
+    found = configuration.resolve_many(wanted)
+    return [_described(*one) for one in zip(asked, keys, found, strict=True)]
 
 
 def scope_of(bot: Bot) -> BotScope:
@@ -84,16 +88,13 @@ def own_parameters(bot: Bot) -> frozenset[Key]:
     return described([bot])[0].own
 
 
-def _described(bot: Bot, image: Image) -> Described:
-    path = Path(str(bot.id))
-    keys = list(mappers.form_fields(bot.strategy).values())
-    by_namespace = {namespace: image.resolve(namespace, path) for namespace in {key[0] for key in keys}}
-    resolved = {(namespace, name): by_namespace[namespace][name] for namespace, name in keys}
+def _described(bot: Bot, keys: Iterable[Key], found: Mapping[str, Resolved]) -> Described:
+    resolved = {(namespace, name): found[f"{namespace}.{name}"] for namespace, name in keys}
     definition = Definition(
         name=bot.name,
         strategy=bot.strategy,
         timeframe=bot.timeframe,
         symbols=tuple(bot.symbols),
-        parameters={key: found.value for key, found in resolved.items()},
+        parameters={key: one.value for key, one in resolved.items()},
     )
     return Described(bot, definition, resolved)

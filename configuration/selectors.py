@@ -35,6 +35,7 @@ __all__ = [
     "history",
     "overridden_scopes",
     "resolve",
+    "resolve_many",
     "scope_facts",
     "snapshot",
     "snapshot_for",
@@ -101,7 +102,16 @@ def resolve(scope: Scope, namespaces: Sequence[str]) -> dict[str, Resolved]:
     The scope's parts say which layers speak: ``Scope("bot", bot, symbol, side)`` hears all of them.
     Raises NotFound for an unknown namespace.
     """
+    return resolve_many([(scope, namespaces)])[0]
+
+
+def resolve_many(wanted: Sequence[tuple[Scope, Sequence[str]]]) -> list[dict[str, Resolved]]:
+    """``resolve`` for each scope and its namespaces, all at one version. One query for however many."""
     image = store.current()
+    return [_resolved(image, scope, namespaces) for scope, namespaces in wanted]
+
+
+def _resolved(image: Image, scope: Scope, namespaces: Sequence[str]) -> dict[str, Resolved]:
     path = Path(scope.bot, scope.symbol, scope.side)
     return {
         f"{namespace}.{name}": resolved
