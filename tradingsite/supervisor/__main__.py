@@ -191,6 +191,7 @@ def _run(options: argparse.Namespace) -> int:
     os.environ.update(
         {"TRADINGSITE_ENV_DIR": str(state), "TRADINGSITE_STATE_DIR": "var/test", "TRADINGSITE_DEPLOYMENT_MODE": "local"}
     )
+    os.environ["DJANGO_SETTINGS_MODULE"] = "tradingsite.settings.test"
     first_start.write_settings(state, state="var/test")
     settings = deployment.load()
     with platform.acquire(settings.state):
