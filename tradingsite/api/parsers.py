@@ -9,6 +9,10 @@ from rest_framework.exceptions import ParseError
 from rest_framework.parsers import BaseParser
 
 from tradingsite.api.envelope import EnvelopeRenderer
+from tradingsite.api.errors import TooLarge
+
+# What any ordinary request stays far below. A view that takes more says so in ``body_limit_bytes``.
+BODY_LIMIT_BYTES = 1024 * 1024
 
 
 class StrictJSON(BaseParser):
@@ -26,7 +30,7 @@ class StrictJSON(BaseParser):
         self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
     ) -> Any:
         try:
-            text = stream.read().decode("utf-8")
+            text = _within(stream, parser_context or {}).decode("utf-8")
             value = json.loads(text, parse_constant=_refuse, parse_float=_finite, object_pairs_hook=_once)
         except RecursionError as error:
             raise ParseError("The body is nested too deeply.") from error
@@ -35,6 +39,14 @@ class StrictJSON(BaseParser):
         if "\\u" in text and not _is_storable(value):
             raise ParseError("The body contains a NUL character or half a surrogate pair.")
         return value
+
+
+def _within(stream: IO[Any], context: Mapping[str, Any]) -> bytes:
+    limit: int = getattr(context.get("view"), "body_limit_bytes", BODY_LIMIT_BYTES)
+    body: bytes = stream.read(limit + 1)
+    if len(body) > limit:
+        raise TooLarge(f"The body is larger than {limit:,} bytes, the most this address reads. Send less at once.")
+    return body
 
 
 def _refuse(name: str) -> NoReturn:
