@@ -118,8 +118,12 @@ def setup(*, symbols: Sequence[str], params: Params, strategies: Sequence[Strate
         bases.append(cells)
         cells += mine.width * len(symbols) if mine else 0
     names = tuple(strategy.name for strategy in strategies)
-    records = (_jit.readable(part) for part in (params.sides, params.instruments, params.limits, params.venue))
-    params = Params(*records, *params[4:])
+    params = params._replace(
+        sides=_jit.readable(params.sides),
+        instruments=_jit.readable(params.instruments),
+        limits=_jit.readable(params.limits),
+        venue=_jit.readable(params.venue),
+    )
     return Plan(tuple(symbols), params, names, tuple(packed), tuple(bases), cells)
 
 
