@@ -243,10 +243,11 @@ def run(
 
     signals: for strategies that are given theirs, one row for each bar. record: without it no
     decisions are written (fills, trips, orders and equity are the same). The state given is not
-    touched. Raises InputError (``bad_bars``).
+    touched. Raises InputError (``bad_bars``, ``bad_signals``).
     """
     _jit.ready()
     check(bars, len(plan.symbols))
+    _check_signals(signals, (len(bars.open_ms), len(plan.names)))
     bars = _frozen(bars)
     mine = RunState(step.copied(state.state), Book(state.book.orders.copy()))
     said = strategy_signals(plan, mine.state, bars, signals)
@@ -259,6 +260,15 @@ def run(
         if at == total:
             return _result(mine, timestamps, out)
         out = _grown(out, rows=_group_rows(bars, at))
+
+
+def _check_signals(signals: Signals | None, shape: tuple[int, int]) -> None:
+    """Kernels do not look where a matrix ends: a row too few would be read from somebody else's memory."""
+    if signals is None or all(part.shape == shape for part in signals):
+        return
+    message = f"Signals must have {shape[0]} rows and {shape[1]} columns, one for each bar and strategy."
+    got = [list(part.shape) for part in signals]
+    raise InputError("These signals cannot be stepped.", faults=[Fault("bad_signals", "/signals", message, shape, got)])
 
 
 def _result(state: RunState, timestamps: Ints, out: Out) -> Result:
