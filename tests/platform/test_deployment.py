@@ -156,6 +156,12 @@ def test_load__files_and_environment__the_later_wins(tmp_path: Path) -> None:
     assert settings.origins["TRADINGSITE_LOG_FILES"] == ".env.base"
 
 
+def test_load__empty_in_a_later_place__does_not_hide_an_earlier_one(tmp_path: Path) -> None:
+    (tmp_path / ".env.local").write_text("TRADINGSITE_PORT=2\n")
+    environ = complete(tmp_path) | {"TRADINGSITE_PORT": ""}  # as `docker run -e NAME=` leaves it
+    assert deployment.load(environ, root=tmp_path)["TRADINGSITE_PORT"] == "2"
+
+
 def test_load__mode_named_in_a_file__reads_that_modes_file(tmp_path: Path) -> None:
     environ = complete(tmp_path)
     del environ["TRADINGSITE_DEPLOYMENT_MODE"], environ["TRADINGSITE_PORT"]
