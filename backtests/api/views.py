@@ -119,7 +119,6 @@ class _Records(GenericAPIView[Any]):
 
 
 @extend_schema(
-    operation_id="backtests_trades",
     parameters=[_SYMBOL, OpenApiParameter("ordering", str, description=f"One of {', '.join(selectors.TRIP_SORTS)}.")],
     responses=OpenApiTypes.OBJECT,
 )
@@ -131,7 +130,7 @@ class Trips(_Records):
         return selectors.trips(run, symbol=_symbol(request), ordering=ordering)
 
 
-@extend_schema(operation_id="backtests_fills", parameters=[_SYMBOL], responses=OpenApiTypes.OBJECT)
+@extend_schema(parameters=[_SYMBOL], responses=OpenApiTypes.OBJECT)
 class Fills(_Records):
     """Fills in the order they happened."""
 
@@ -139,7 +138,7 @@ class Fills(_Records):
         return selectors.fills(run, symbol=_symbol(request))
 
 
-@extend_schema(operation_id="backtests_orders", parameters=[_SYMBOL], responses=OpenApiTypes.OBJECT)
+@extend_schema(parameters=[_SYMBOL], responses=OpenApiTypes.OBJECT)
 class Orders(_Records):
     """Orders in the order they were asked."""
 
@@ -148,7 +147,6 @@ class Orders(_Records):
 
 
 @extend_schema(
-    operation_id="backtests_decisions",
     parameters=[_SYMBOL, OpenApiParameter("reason", str), OpenApiParameter("signal", str)],
     responses=OpenApiTypes.OBJECT,
 )

@@ -47,11 +47,11 @@ class TradingDefaults(APIView):
 class TradingConfiguration(APIView):
     """One scope: global, a symbol, or a side of a symbol. What is posted is merged into it."""
 
-    @extend_schema(operation_id="config_trading_read", responses=OpenApiTypes.OBJECT)
+    @extend_schema(responses=OpenApiTypes.OBJECT)
     def get(self, request: Request, symbol: str | None = None, side: str | None = None) -> Response:
         return _configuration(requests.scope_of(symbol, side), action="get")
 
-    @extend_schema(operation_id="config_trading_merge", request=OpenApiTypes.OBJECT, responses=OpenApiTypes.OBJECT)
+    @extend_schema(request=OpenApiTypes.OBJECT, responses=OpenApiTypes.OBJECT)
     def post(self, request: Request, symbol: str | None = None, side: str | None = None) -> Response:
         scope = requests.scope_of(symbol, side)
         wish = requests.wish_of(request)
@@ -62,7 +62,7 @@ class TradingConfiguration(APIView):
         applied = _change(request, operations, wish, kind="set")
         return _configuration(scope, action="update" if applied.changes else "none", changes=applied.changes)
 
-    @extend_schema(operation_id="config_trading_clear", responses=OpenApiTypes.OBJECT)
+    @extend_schema(responses=OpenApiTypes.OBJECT)
     def delete(self, request: Request, symbol: str | None = None, side: str | None = None) -> Response:
         scope = requests.scope_of(symbol, side)
         wish = requests.clearing_of(request)

@@ -1,5 +1,6 @@
 """Statistics of a run, by hand, and against a slow and plain oracle."""
 
+import itertools
 import math
 
 import numpy as np
@@ -145,7 +146,7 @@ def summarised(told: run.Result, start: float = 10_000.0) -> Metrics:
 def oracle(told: run.Result, start: float) -> dict[str, float]:
     """The same figures, one bar and one fill at a time."""
     curve, peak, fall, returns = [start, *told.equity.tolist()], start, 0.0, []
-    for before, after in zip(curve[:-1], curve[1:], strict=True):
+    for before, after in itertools.pairwise(curve):
         returns.append(after / before - 1.0)
         peak = max(peak, after)
         fall = max(fall, 1.0 - after / peak)

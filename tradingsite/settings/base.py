@@ -1,6 +1,7 @@
 """Settings shared by every environment; what differs per installation comes from tradingsite.deployment."""
 
 import os
+from typing import Any
 
 import environ
 from django.utils.csp import CSP
@@ -134,7 +135,7 @@ DJANGO_STRUCTLOG_CELERY_ENABLED = True
 
 # --- the API
 
-REST_FRAMEWORK = {
+REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_RENDERER_CLASSES": ["tradingsite.api.envelope.EnvelopeRenderer"],
     "DEFAULT_PARSER_CLASSES": ["tradingsite.api.parsers.StrictJSON"],
     "DEFAULT_AUTHENTICATION_CLASSES": ["tradingsite.api.authentication.Session"],
