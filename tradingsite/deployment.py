@@ -456,10 +456,10 @@ def is_setting(name: str) -> bool:
 
 
 def _read(path: Path, faults: list[Fault]) -> dict[str, str]:
-    if not path.exists():
-        return {}
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return {}
     except (OSError, UnicodeDecodeError) as error:
         message = f"{path.name} cannot be read: {error}"
         faults.append(Fault(FILE_NOT_FOUND, path.name, message, "a text file you may read"))
@@ -527,8 +527,9 @@ def _judge_directories(deployment: Deployment) -> Iterable[Fault]:
         if not deployment.get(name):
             continue
         path = deployment.path(name)
-        if not path.exists():
-            yield _invalid(deployment, name, "does not exist", FILE_NOT_FOUND)
+        # Not Path.exists: where a parent is closed to this user, it raises instead of answering.
+        if not os.path.exists(path):
+            yield _invalid(deployment, name, "does not exist, or lies where this user may not look", FILE_NOT_FOUND)
         elif not path.is_dir():
             yield _invalid(deployment, name, "is not a directory")
         elif not os.access(path, access):
@@ -575,7 +576,7 @@ def _searched(deployment: Deployment) -> list[str]:
     if mode in ("docker", "production"):
         names.append(f".env.{mode}")
     paths = [(deployment.root if name == ".env.base" else deployment.folder) / name for name in names]
-    return [f"{path} ({'read' if path.exists() else 'not there'})" for path in paths] + ["the environment"]
+    return [f"{path} ({'read' if os.path.exists(path) else 'not there'})" for path in paths] + ["the environment"]
 
 
 def _action(fault: Fault, deployment: Deployment) -> str:

@@ -1,6 +1,9 @@
 """Deployment settings: all faults at once, each with what a person needs to mend it."""
 
 import os
+import re
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -121,11 +124,54 @@ def test_load__directory_missing_or_a_file__says_which(tmp_path: Path) -> None:
     assert faults_of(environ, tmp_path) == expected
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_load__results_directory_not_writable__is_invalid(tmp_path: Path) -> None:
-    environ = complete(tmp_path)
-    (tmp_path / "results").chmod(0o500)
-    assert faults_of(environ, tmp_path) == {"TRADINGSITE_RESULTS_DIR": "CONFIG-MGR-005"}
+@pytest.fixture
+def public() -> Iterator[Path]:
+    """A folder that every user may enter, as pytest's own are not."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        yield folder
+
+
+def faults_for_a_stranger(environ: dict[str, str], root: Path) -> dict[str, str]:
+    """The same, asked by somebody who is not root: root may do everything, so it becomes nobody meanwhile."""
+    if os.geteuid() != 0:
+        return faults_of(environ, root)
+    nobody = 65534
+    os.setresuid(nobody, nobody, 0)
+    try:
+        return faults_of(environ, root)
+    finally:
+        os.setresuid(0, 0, 0)
+
+
+@pytest.mark.parametrize(("name", "mode"), [("data", 0o000), ("results", 0o555)])
+def test_load__directory_this_user_may_not_use__is_invalid(name: str, mode: int, public: Path) -> None:
+    # Given: data that cannot be read, or results that can be read but not written
+    environ = complete(public)
+    for folder in ("data", "results"):
+        (public / folder).chmod(mode if folder == name else 0o777)
+    # When / Then
+    assert faults_for_a_stranger(environ, public) == {f"TRADINGSITE_{name.upper()}_DIR": "CONFIG-MGR-005"}
+
+
+def test_load__directory_below_a_closed_one__is_a_fault_and_no_traceback(public: Path) -> None:
+    # Given: data in a home that others may not enter
+    environ = complete(public) | {"TRADINGSITE_DATA_DIR": "home/data"}
+    (public / "results").chmod(0o777)
+    (public / "home" / "data").mkdir(parents=True)
+    (public / "home").chmod(0o000)
+    # When / Then
+    assert faults_for_a_stranger(environ, public) == {"TRADINGSITE_DATA_DIR": "CONFIG-MGR-003"}
+    (public / "home").chmod(0o700)
+
+
+def test_load__file_of_settings_this_user_may_not_read__is_a_fault_that_names_it(public: Path) -> None:
+    environ = complete(public)
+    (public / "results").chmod(0o777)
+    (public / ".env.local").write_text("TRADINGSITE_PORT=2\n")
+    (public / ".env.local").chmod(0o000)
+    assert faults_for_a_stranger(environ, public) == {".env.local": "CONFIG-MGR-003"}
 
 
 @pytest.mark.parametrize("environment", ["staging", "production"])
@@ -263,7 +309,41 @@ def test_first_start__in_docker__writes_nothing(tmp_path: Path, monkeypatch: pyt
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("page", ["docs/environment.md", ".env.example"])
-def test_settings__every_one__is_in_the_page(page: str) -> None:
-    text = (deployment.ROOT / page).read_text(encoding="utf-8")
-    assert [setting.name for setting in deployment.SETTINGS if setting.name not in text] == []
+# Read by platform.sh before there are settings, or to find them.
+OF_PLATFORM_SH = {"PLATFORM_PYTHON", "TRADINGSITE_ENV_DIR"}
+
+
+def sections_of_the_page() -> dict[str, str]:
+    """Setting -> what docs/environment.md says under its heading."""
+    page = (deployment.ROOT / deployment.PAGE).read_text(encoding="utf-8")
+    _, *rest = re.split(r"^### (?=[A-Z_]+$)", page, flags=re.MULTILINE)
+    return {name: text for name, _, text in (section.partition("\n") for section in rest)}
+
+
+def test_page__its_headings__are_exactly_the_settings() -> None:
+    # A heading is also the address that a fault's "see" line names.
+    assert sections_of_the_page().keys() - OF_PLATFORM_SH == {setting.name for setting in deployment.SETTINGS}
+
+
+@pytest.mark.parametrize("setting", deployment.SETTINGS, ids=lambda setting: setting.name)
+def test_page__each_setting__says_what_the_code_says(setting: deployment.Setting) -> None:
+    text = sections_of_the_page()[setting.name]
+    assert setting.about in text
+    assert f"- Expected: {setting.expected}\n" in text
+    assert ("- Required" in text) == setting.is_required
+
+
+def test_example_file__its_names__are_exactly_the_settings_once_each() -> None:
+    text = (deployment.ROOT / ".env.example").read_text(encoding="utf-8")
+    names = re.findall(r"^(?:# )?([A-Z][A-Z_]+)=", text, re.MULTILINE)
+    assert sorted(names) == sorted({setting.name for setting in deployment.SETTINGS} | OF_PLATFORM_SH)
+
+
+def test_example_file__completed_and_used__is_a_sound_set_of_settings(tmp_path: Path) -> None:
+    # Given: the file as it is, with the one value a person must make up, and the two directories
+    example = (deployment.ROOT / ".env.example").read_text(encoding="utf-8")
+    (tmp_path / ".env.local").write_text(example.replace("SECRET_KEY=\n", f"SECRET_KEY={SECRET}\n"))
+    for name in ("data", "results"):
+        (tmp_path / "var" / name).mkdir(parents=True)
+    # When / Then
+    assert deployment.load({}, root=tmp_path)["DATABASE_URL"] == "embedded"
