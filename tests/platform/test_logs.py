@@ -3,9 +3,7 @@
 import io
 import json
 import logging
-import logging.config
 import sys
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,19 +12,6 @@ from django.test import Client
 from structlog.testing import capture_logs
 
 from tradingsite import logs
-
-
-@pytest.fixture
-def lines() -> Iterator[io.StringIO]:
-    """What a process with JSON logs writes."""
-    root = logging.getLogger()
-    before = (root.handlers[:], root.level)
-    stream = io.StringIO()
-    configuration = logs.settings(level="INFO", is_json=True)
-    configuration["handlers"]["standard_output"]["stream"] = stream
-    logging.config.dictConfig(configuration)
-    yield stream
-    root.handlers, root.level = before[0], before[1]
 
 
 def events(stream: io.StringIO) -> list[dict[str, Any]]:

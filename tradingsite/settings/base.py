@@ -92,6 +92,8 @@ if PROCESS == "web":
     # A page that needs longer than this is a defect; workers may compute for minutes.
     _options["options"] = "-c statement_timeout=5000"
     _options["pool"] = {"min_size": 1, "max_size": 16, "timeout": 5}
+    # After a restart of PostgreSQL every connection in the pool is dead; without this each fails one request.
+    _database["CONN_HEALTH_CHECKS"] = True
 
 # --- Redis: hints only (task queue, heartbeats), nothing that moves money
 
