@@ -160,7 +160,7 @@ def _reason_faults(reason: str, operations: Sequence[Operation]) -> tuple[Fault,
     if reason.strip():
         return ()
     risky = sorted({f"{op.namespace}.{name}" for op in operations for name in _risky_names(op)})
-    if not risky and getattr(settings, "CONFIG_REQUIRE_REASON", "risky") != "always":
+    if not risky and settings.CONFIG_REQUIRE_REASON != "always":
         return ()
     message = "A reason is required" + (f" to change {', '.join(risky)}." if risky else ".")
     return (Fault("reason_required", "/reason", message, None, reason),)

@@ -417,6 +417,14 @@ SETTINGS: tuple[Setting, ...] = (
         is_required=False,
     ),
     Setting(
+        "CONFIG_REQUIRE_REASON",
+        "Which changes through the API need a reason: all, or those of guarded and critical parameters.",
+        "always or risky; not set means risky",
+        "always",
+        _choice("always", "risky"),
+        is_required=False,
+    ),
+    Setting(
         "ENGINE_CACHE_DIR",
         "Where the engine's compiled code is kept, if not under the state directory.",
         "a directory that can be written",

@@ -2,6 +2,8 @@
 
 import os
 import re
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -111,6 +113,7 @@ def test_load__backtest_mode_without_dates__needs_both(tmp_path: Path) -> None:
         ("ALPACA_LIVE", "true"),
         ("TRADINGSITE_HOST", "not a host"),
         ("TRADINGSITE_LOG_FILE_MB", "-1"),
+        ("CONFIG_REQUIRE_REASON", "never"),
     ],
 )
 def test_load__a_value_outside_what_is_allowed__is_invalid(name: str, value: str, tmp_path: Path) -> None:
@@ -347,3 +350,14 @@ def test_example_file__completed_and_used__is_a_sound_set_of_settings(tmp_path: 
         (tmp_path / "var" / name).mkdir(parents=True)
     # When / Then
     assert deployment.load({}, root=tmp_path)["DATABASE_URL"] == "embedded"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("given", "in_force"), [("always", "always"), ("", "risky")])
+def test_require_reason__of_the_environment__reaches_the_service(given: str, in_force: str) -> None:
+    environment = os.environ | {"DJANGO_SETTINGS_MODULE": "tradingsite.settings.dev", "CONFIG_REQUIRE_REASON": given}
+    code = "from django.conf import settings; print(settings.CONFIG_REQUIRE_REASON)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=deployment.ROOT, env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == [in_force]

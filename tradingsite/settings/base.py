@@ -19,6 +19,7 @@ DATA_DIR = DEPLOYMENT.path("TRADINGSITE_DATA_DIR")
 RESULTS_DIR = DEPLOYMENT.path("TRADINGSITE_RESULTS_DIR")
 STATE_DIR = DEPLOYMENT.state
 STARTUP_MODE = DEPLOYMENT["TRADINGSITE_STARTUP_MODE"]
+CONFIG_REQUIRE_REASON = DEPLOYMENT.get("CONFIG_REQUIRE_REASON") or "risky"
 
 # Which process this is: "web" (set by tradingsite.asgi), "worker-bots", ...; empty for commands.
 PROCESS = os.environ.get("PLATFORM_PROCESS", "")
