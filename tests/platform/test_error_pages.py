@@ -1,9 +1,12 @@
 """docs/errors.md and the code agree: every error, fault and reason has its row, and its code is its own."""
 
 import ast
+import re
 from collections import Counter
 from collections.abc import Iterator
 from importlib import import_module
+from operator import attrgetter
+from pathlib import Path
 
 import pytest
 
@@ -25,11 +28,15 @@ def errors() -> list[type[PlatformError]]:
     for path, tree in sources(*PACKAGES):
         names = [dotted(base) for node in ast.walk(tree) if isinstance(node, ast.ClassDef) for base in node.bases]
         if any(name.rpartition(".")[2] in _KNOWN for name in names):
-            import_module(str(path.with_suffix("")).replace("/", "."))
+            import_module(_module(path))
     found: list[type[PlatformError]] = [PlatformError]
     for kind in found:
         found.extend(kind.__subclasses__())
     return [kind for kind in found if kind.__module__.split(".")[0] in PACKAGES]
+
+
+def _module(path: Path) -> str:
+    return str(path.with_suffix("")).replace("/", ".").removesuffix(".__init__")
 
 
 _KNOWN = {"PlatformError", "InputError", "NotFound", "WrongState", "StaleVersion", "NotAllowed", "DataError",
@@ -61,15 +68,46 @@ def test_reasons__each__has_a_row_with_its_sentence(reason: Reason) -> None:
     assert row_of(reasons.code(reason)) == f"| `{reasons.code(reason)}` | {reasons.sentence(reason)} |"
 
 
+# Codes put together at run time; a new place of this kind must say here which codes it can make.
+COMPUTED = {
+    ("bots/services/definition.py", "f'unknown_{field}'"): {"unknown_strategy", "unknown_timeframe"},
+    ("marketdata/services/instruments.py", "f'unknown_{field}'"): {"unknown_asset_class", "unknown_calendar"},
+    ("marketdata/quality.py", "f'{name}_outside_range'"): {"open_outside_range", "close_outside_range"},
+}
+
+
 def fault_codes() -> Iterator[tuple[str, str]]:
+    """Every code a fault can have, with the place that makes it: faults, lines of a file, rules between parameters."""
     for path, tree in sources(*PACKAGES):
         for node in ast.walk(tree):
-            if isinstance(node, ast.Call) and dotted(node.func).rpartition(".")[2] == "Fault" and node.args:
-                first = node.args[0]
-                if isinstance(first, ast.Constant):
-                    yield str(first.value), f"{path}:{node.lineno}"
+            if not isinstance(node, ast.Call) or not node.args:
+                continue
+            name = dotted(node.func)
+            if name.rpartition(".")[2] not in ("Fault", "Rule") and name not in ("log.add", "log.add_rows"):
+                continue
+            first, place = node.args[0], f"{path}:{node.lineno}"
+            if isinstance(first, ast.Constant):
+                yield str(first.value), place
+            elif isinstance(first, ast.JoinedStr):
+                for code in COMPUTED.get((str(path), ast.unparse(first)), {f"not in COMPUTED: {place}"}):
+                    yield code, place
+            elif dotted(first).rpartition(".")[2].isupper():
+                yield str(attrgetter(dotted(first))(import_module(_module(path)))), place
+
+
+def test_fault_codes__of_every_kind_of_place__are_collected() -> None:
+    # A fault's own, a line's of a file, a rule's, one put together, one by a constant's name.
+    expected = {"unknown_bot", "high_below_low", "voters", "unknown_strategy", "CONFIG-MGR-002"}
+    assert expected <= {code for code, _ in fault_codes()}
 
 
 def test_faults__each_code__has_a_row() -> None:
     missing = {code: place for code, place in fault_codes() if not row_of(code)}
     assert missing == {}
+
+
+def test_faults__each_row__is_of_a_code_that_exists() -> None:
+    section = PAGE.partition("\n## Faults\n")[2].partition("\n## ")[0]
+    rows = set(re.findall(r"^\| `([a-z_]+)` \|", section, re.MULTILINE))
+    assert len(rows) > 80
+    assert rows - {code for code, _ in fault_codes()} == set()
