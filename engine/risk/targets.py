@@ -61,23 +61,29 @@ def _daily_loss(state: State, others: Others, params: Params, symbol: int, side:
     if limits.daily_loss_basis == _REALISED:
         own, account_pnl = account.day_realised, account.day_realised + others.day_realised
     else:
-        own = rounding.money(account.equity - account.day_open_equity)
+        own = account.equity - account.day_open_equity
         account_pnl = own + others.day_pnl
-    if own < -limits.capital * limits.bot_daily_loss_fraction:
+    if _loses_more(own, limits.capital * limits.bot_daily_loss_fraction):
         return _LOSS_BOT
     wishes = params.sides[symbol, side]
     if not wishes.risk_enabled:
         return _OK
     base = account.day_open_equity + others.day_open_equity
-    if account_pnl < -base * limits.account_daily_loss_fraction:
+    if _loses_more(account_pnl, base * limits.account_daily_loss_fraction):
         return _LOSS_ACCOUNT
     basis = limits.daily_loss_basis
     symbol_pnl = _day_pnl(state, symbol, 0, basis) + _day_pnl(state, symbol, 1, basis)
-    if symbol_pnl < -base * wishes.symbol_daily_loss_fraction:
+    if _loses_more(symbol_pnl, base * wishes.symbol_daily_loss_fraction):
         return _LOSS_SCOPE
-    if _day_pnl(state, symbol, side, basis) < -base * wishes.side_daily_loss_fraction:
+    if _loses_more(_day_pnl(state, symbol, side, basis), base * wishes.side_daily_loss_fraction):
         return _LOSS_SCOPE
     return _OK
+
+
+@kernel
+def _loses_more(pnl: float, allowed: float) -> bool:
+    """Money against money: what floats add in the last bits must not block a loss of exactly the limit."""
+    return rounding.money(pnl) < -rounding.money(allowed)
 
 
 @kernel
