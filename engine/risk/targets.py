@@ -127,13 +127,23 @@ def _trades(state: State, others: Others, params: Params, symbol: int, side: int
     wishes = params.sides[symbol, side]
     if not wishes.risk_enabled:
         return _OK
-    account = state.account[0]
-    asked = account.entries_today + account.working_entries
+    asked = state.account[0].entries_today
+    for each in range(state.slots.shape[0]):
+        asked += _entering(state, each, 0) + _entering(state, each, 1)
     if asked + others.entries_today >= params.limits[0].account_max_daily_trades:
         return _TRADES
-    both = state.positions[symbol, 0].entries_today + state.positions[symbol, 1].entries_today
-    if both >= wishes.symbol_max_daily_trades:
+    on_side = state.positions[symbol, side].entries_today + _entering(state, symbol, side)
+    opposite = 1 - side
+    on_symbol = on_side + state.positions[symbol, opposite].entries_today + _entering(state, symbol, opposite)
+    if on_symbol >= wishes.symbol_max_daily_trades:
         return _TRADES_SCOPE
-    if state.positions[symbol, side].entries_today >= wishes.side_max_daily_trades:
+    if on_side >= wishes.side_max_daily_trades:
         return _TRADES_SCOPE
     return _OK
+
+
+@kernel
+def _entering(state: State, symbol: int, side: int) -> int:
+    """1 while an entry works that has not been counted yet: the first of its fills counts it."""
+    leg = state.legs[symbol, side, 0]
+    return 1 if leg.working and leg.is_entry and state.positions[symbol, side].qty == 0.0 else 0

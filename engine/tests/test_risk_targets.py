@@ -151,6 +151,18 @@ def test_scopes_daily_loss__loss_carried_over_from_yesterday__does_not_count() -
     assert review(state, params) is Reason.NONE
 
 
+def test_daily_loss__limits_that_floats_make_a_bit_smaller__still_pass_when_met_exactly() -> None:
+    # 10,000 x 0.57 is 5699.999999999999 in floats; a loss of 5,700.00 is not more than 57 %.
+    params = worlds.wishes(bot_daily_loss_fraction=0.57, account_daily_loss_fraction=0.57)
+    assert review(account(params, equity=4_300.00), params) is Reason.NONE
+    assert review(account(params, equity=4_299.99), params) is Reason.MAX_DAILY_LOSS
+    # one share from 100 to 99.99 loses 0.010000000000005 in floats; the limit is 0.000001 x 10,000 = 0.01
+    params = worlds.wishes(symbol_daily_loss_fraction=0.000001)
+    state = account(params)
+    hold(state, 0, LONG, qty=1.0, cost=100.0, mark=99.99)
+    assert review(state, params) is Reason.NONE
+
+
 # --- concurrent positions
 
 
@@ -199,11 +211,36 @@ def test_accounts_trades__at_the_limit__are_refused() -> None:
     assert review(account(params, entries_today=5), params) is Reason.MAX_DAILY_TRADES
 
 
+def enter(state: State, symbol: int, side: Side) -> None:
+    """An entry of this side works at the venue."""
+    state.legs["working"][symbol, side, 0] = state.legs["is_entry"][symbol, side, 0] = 1
+    state.account["working"] += 1
+    state.account["working_entries"] += 1
+
+
 def test_accounts_trades__of_other_bots_and_orders_still_working__count() -> None:
-    params = worlds.wishes(account_max_daily_trades=5)
-    state = account(params, entries_today=2, working_entries=1)
+    params = worlds.wishes(symbols=2, account_max_daily_trades=5)
+    state = account(params, entries_today=2)
+    enter(state, 1, SHORT)
     assert review(state, params, others=Others(entries_today=1.0)) is Reason.NONE
     assert review(state, params, others=Others(entries_today=2.0)) is Reason.MAX_DAILY_TRADES
+
+
+def test_accounts_trades__an_entry_filled_in_part_and_still_working__counts_once() -> None:
+    params = worlds.wishes(symbols=2, account_max_daily_trades=2)
+    state = account(params, entries_today=1)
+    hold(state, 0, LONG)
+    enter(state, 0, LONG)
+    assert review(state, params, symbol=1) is Reason.NONE
+
+
+def test_scopes_trades__an_entry_of_the_symbol_still_working__counts() -> None:
+    # In hedge mode both sides may ask on one bar: the second must see the first.
+    params = worlds.wishes(symbols=2, symbol_max_daily_trades=1)
+    state = account(params)
+    enter(state, 0, LONG)
+    assert review(state, params, symbol=0, side=SHORT) is Reason.MAX_DAILY_TRADES_SCOPE
+    assert review(state, params, symbol=1, side=SHORT) is Reason.NONE
 
 
 def test_scopes_trades__entries_of_the_symbol_and_of_the_side() -> None:
