@@ -8,10 +8,7 @@ from tradingsite import deployment
 
 
 def main() -> None:
-    try:
-        os.environ.setdefault("DJANGO_SETTINGS_MODULE", deployment.load().settings_module)
-    except deployment.DeploymentError as error:
-        sys.exit(error.message)
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", deployment.load_or_exit().settings_module)
     from django.core.management import execute_from_command_line  # noqa: PLC0415  only with valid settings
 
     execute_from_command_line(sys.argv)

@@ -17,7 +17,7 @@ _PATIENCE_SECONDS = 5
 
 def main() -> None:
     os.environ.setdefault("PLATFORM_PROCESS", "beat")
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", deployment.load().settings_module)
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", deployment.load_or_exit().settings_module)
     import django  # noqa: PLC0415  the settings module is known only now
 
     django.setup()

@@ -11,6 +11,7 @@ import hashlib
 import ipaddress
 import os
 import re
+import sys
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -135,6 +136,14 @@ def load(environ: Mapping[str, str] | None = None, *, root: Path = ROOT) -> Depl
     if faults:
         raise DeploymentError(_report(deployment, faults), faults=faults)
     return deployment
+
+
+def load_or_exit() -> Deployment:
+    """The settings of this process; where they do not allow a start, the report and exit code 1, no traceback."""
+    try:
+        return load()
+    except DeploymentError as error:
+        sys.exit(error.message)
 
 
 def socket_folder(state: Path) -> Path:

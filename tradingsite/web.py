@@ -13,7 +13,7 @@ _GRACE_SECONDS = 2
 
 
 def main() -> None:
-    settings = deployment.load()
+    settings = deployment.load_or_exit()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", settings.settings_module)
     uvicorn.run(
         "tradingsite.asgi:application",

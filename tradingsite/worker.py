@@ -36,7 +36,7 @@ def main(arguments: list[str]) -> None:
         sys.exit(f"Name the queue to serve, one of: {', '.join(KINDS)}")
     queue, *more = arguments
     os.environ.setdefault("PLATFORM_PROCESS", f"worker-{queue}")
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", deployment.load().settings_module)
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", deployment.load_or_exit().settings_module)
     serve(queue, more)
 
 
