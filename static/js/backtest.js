@@ -226,13 +226,14 @@ async function placeOf(trip, table) {
 
 function decisionTable() {
   const root = document.getElementById("decisions");
-  const link = (row) => page.decision.replace("/0", `/${row}`);
+  // The address ends with the row; an id may well hold a "/0" of its own.
+  const link = (row) => page.decision.replace(/0$/, row);
   const held = (decision) => (Number(decision.short_qty) ? `−${format.quantity(decision.short_qty)}` : format.quantity(decision.long_qty));
   const outcome = (decision) => element("td", { "data-label": "Outcome", class: "wide" },
     decision.orders ? `${decision.orders} order${decision.orders > 1 ? "s" : ""} asked` : format.words(decision.reason === "none" ? "nothing asked" : decision.reason),
     decision.reason === "none" ? null : element("span", { class: "what" }, decision.sentence));
   const row = (decision) => [
-    element("th", { scope: "row" }, element("a", { class: "cover", href: link(decision.row) }, when(decision.at))),
+    element("th", { scope: "row" }, element("a", { class: "cover nowrap", href: link(decision.row) }, when(decision.at))),
     element("td", { "data-label": "Symbol" }, decision.symbol),
     element("td", { "data-label": "Signal" }, element("span", { class: `badge ${decision.signal}` }, format.words(decision.signal))),
     element("td", { "data-label": "Target" }, decision.target.map(format.words).join(", ") || format.NOTHING),

@@ -157,6 +157,37 @@ def test_decision__opened_from_the_list__explains_itself_with_values_and_who_set
     assert page.locator(f"a[href='/snapshots/{finished_run['snapshot']}']").count() == 1
 
 
+# A run under an id of our choice: one that begins with 0, as every sixteenth does.
+COPY_WITH_ZERO = """
+from uuid import UUID
+from backtests.models import Backtest
+run = Backtest.objects.get(pk="{id}")
+chunks = list(run.chunks.all())
+run.pk = UUID(int=1)
+run.save(force_insert=True)
+for chunk in chunks:
+    chunk.pk, chunk.backtest = None, run
+    chunk.save(force_insert=True)
+answer = str(run.pk)
+"""
+
+
+def test_decision_link__id_of_the_run_begins_with_zero__leads_to_its_decision(
+    reader: Reader, site: Site, finished_run: dict[str, Any]
+) -> None:
+    run_id = site.facts(COPY_WITH_ZERO.format(id=finished_run["id"]))
+    reader.sign_in()
+    reader.open(f"/backtests/{run_id}")
+    first = reader.page.locator("#decisions tbody a").first
+    first.wait_for()
+
+    first.click()
+    reader.page.wait_for_url(re.compile("/decisions/"))
+
+    assert re.fullmatch(rf"{reader.site.url}/backtests/{run_id}/decisions/\d+", reader.page.url)
+    assert reader.page.locator(f"a[href='/snapshots/{finished_run['snapshot']}']").count() == 1
+
+
 def test_study__drawn_over_a_run__shows_the_last_value_the_api_gives(
     reader: Reader, finished_run: dict[str, Any]
 ) -> None:
