@@ -71,12 +71,14 @@ def test_coverage__bars_of_engine_and_whole__are_90_and_80_and_both_decide() -> 
 
 
 def test_coverage__below_its_bar__exits_with_an_error(tmp_path: Path) -> None:
-    # Given: a file of which one line of two statements' branches never runs: 3 of 4 lines, 75 %
+    # Given: a file of four statements, of which one never runs: 75 %
     (tmp_path / "half.py").write_text("import sys\nif len(sys.argv) > 99:\n    print(1)\nprint(2)\n")
 
     def coverage(*words: str) -> int:
+        # Not under the coverage that measures this very test.
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
         command = [sys.executable, "-m", "coverage", *words]
-        return subprocess.run(command, cwd=tmp_path, capture_output=True, check=False).returncode
+        return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, check=False).returncode
 
     coverage("run", "half.py")
     # When / Then
@@ -115,7 +117,7 @@ def without_settings(tmp_path: Path) -> dict[str, str]:
         ["-m", "tradingsite.beat"],
         ["-m", "tradingsite.supervisor", "status"],
     ],
-    ids=lambda command: " ".join(command),
+    ids=" ".join,
 )
 def test_start__every_required_setting_missing__lists_them_all_without_a_traceback(
     command: list[str], without_settings: dict[str, str], tmp_path: Path
