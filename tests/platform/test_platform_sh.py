@@ -1,9 +1,11 @@
 """platform.sh: finds Python where it may be, refuses what it cannot use, and explains itself."""
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -184,13 +186,43 @@ def test_check_secrets__a_line_without__is_not_found(line: str) -> None:
     assert not any(pattern.search(line) for pattern in check_module()._SECRETS.values())
 
 
-def test_check_audit__service_away__says_loudly_that_nothing_was_audited(monkeypatch: pytest.MonkeyPatch) -> None:
+def audited(monkeypatch: pytest.MonkeyPatch, printed: str) -> Any:
+    """What the gate makes of what pip-audit printed."""
     check = check_module()
-    away = subprocess.CompletedProcess([], 1, "requests.exceptions.ConnectionError: Max retries exceeded")
-    monkeypatch.setattr(check, "_run", lambda *_: away)
-    result = check._audit()
+    monkeypatch.setattr(check, "_run", lambda *_: subprocess.CompletedProcess([], 1, printed))
+    return check._audit()
+
+
+def packages(*each: dict[str, Any]) -> str:
+    return json.dumps({"dependencies": list(each), "fixes": []})
+
+
+SOUND = {"name": "sound", "version": "1", "vulns": []}
+UNKNOWN = {"name": "unknown", "skip_reason": "Dependency not found on PyPI"}
+VULNERABLE = {"name": "holey", "version": "2", "vulns": [{"id": "PYSEC-1"}]}
+
+
+def test_check_audit__service_away__says_loudly_that_nothing_was_audited(monkeypatch: pytest.MonkeyPatch) -> None:
+    result = audited(monkeypatch, "requests.exceptions.ConnectionError: Max retries exceeded")
+
     assert result.passed
     assert "NOT AUDITED" in result.note
-    found = subprocess.CompletedProcess([], 1, "Found 1 known vulnerability in 1 package\n(after a Timeout)")
-    monkeypatch.setattr(check, "_run", lambda *_: found)
-    assert not check._audit().passed
+
+
+def test_check_audit__service_knows_no_package__does_not_call_them_sound(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "NOT AUDITED" in audited(monkeypatch, packages(UNKNOWN, UNKNOWN)).note
+
+
+def test_check_audit__service_knows_some__says_how_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "1 of 2" in audited(monkeypatch, packages(SOUND, UNKNOWN)).note
+
+
+def test_check_audit__vulnerable_package__fails_and_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    result = audited(monkeypatch, "Found 1 known vulnerability in 1 package\n" + packages(SOUND, VULNERABLE))
+
+    assert not result.passed
+    assert "holey 2" in result.output
+
+
+def test_check_audit__tool_breaks__fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not audited(monkeypatch, "usage: pip-audit: error: unrecognized arguments").passed
