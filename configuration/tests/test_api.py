@@ -8,7 +8,7 @@ from rest_framework.test import APIClient
 
 from configuration import selectors, services
 from configuration.models import ChangeSet
-from configuration.scopes import GLOBAL, symbol_scope
+from configuration.scopes import GLOBAL, side_scope, symbol_scope
 from configuration.tests.examples import put, some_bot, value_at
 
 pytestmark = pytest.mark.django_db
@@ -197,6 +197,25 @@ def test_post__idempotency_key__answers_twice_and_writes_once(client: APIClient)
     assert first.json()["data"]["changes"] == second.json()["data"]["changes"]
     assert (other.status_code, other.json()["error"]["code"]) == (409, "IDEMPOTENCY_MISMATCH")
     assert ChangeSet.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "scope"),
+    [("", GLOBAL), ("/aapl", symbol_scope("AAPL")), ("/aapl/short", side_scope("AAPL", "SHORT"))],
+)
+def test_scope__written_read_and_cleared__at_each_kind_of_path(client: APIClient, path: str, scope: Any) -> None:
+    # Given / When: leverage 20 there
+    posted = client.post(f"{TRADING}{path}", {"parameters": {"leverage": 20}, "reason": "r"})
+    # Then: it is stored, and read back with its origin
+    assert (posted.status_code, value_at(scope, "leverage")) == (200, 20)
+    read = client.get(f"{TRADING}{path}").json()["data"]
+    assert (read["parameters"]["leverage"], read["origins"]["leverage"]["version"]) == (20, 1)
+    assert [row["parameter"] for row in client.get("/api/v1/config/changes").json()["data"][0]["changes"]] == [
+        "leverage"
+    ]
+    # and cleared, it is the default again
+    cleared = client.delete(f"{TRADING}{path}?reason=done")
+    assert (cleared.status_code, value_at(scope, "leverage")) == (200, 10)
 
 
 def test_delete__scope_with_values__is_inherited_again(client: APIClient) -> None:
