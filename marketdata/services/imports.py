@@ -110,12 +110,15 @@ def _retired_with(bars: _Bars, instrument: Instrument, request: ImportRequest) -
 
 
 def _define_sample(symbol: str, now: datetime) -> Instrument:
-    # A cash account at a US broker: whole shares, cents, no margin; a dollar is the smallest order brokers take.
+    # A cash account at a US broker: whole shares, no margin; a dollar is the smallest order brokers take. The tick is
+    # a hundredth of a cent because the series is adjusted: Apple at 2000's four dollars had traded at 130, where a
+    # cent was fine; on the adjusted price a cent would move it by up to half a percent.
     definition = InstrumentDefinition(
         symbol=symbol,
         name=bokeh.COMPANIES[symbol],
         asset_class=AssetClass.EQUITY.value,
         calendar="XNYS",
+        price_tick=Decimal("0.0001"),
         min_notional=Decimal(1),
     )
     return Instrument.objects.get(symbol=define_instrument(definition, now=now))

@@ -52,8 +52,8 @@ def test_import_samples__first_apple_bar__is_the_raw_one_times_adjusted_over_clo
     bars = selectors.closed_bars(selectors.default_dataset("AAPL", "1d").id)
 
     # Raw 2000-03-01: 118.56, 132.06, 118.50, 130.31, adjusted close 4.186662803811, volume 9,616,100.
-    # Factor 4.186662803811 / 130.31 = 0.03212848441: 3.8092, 4.2429, 3.8072, 4.1867; to the cent:
-    assert [column[0] for column in bars[1:5]] == [3.81, 4.24, 3.81, 4.19]
+    # Factor 4.186662803811 / 130.31 = 0.03212848441: to a hundredth of a cent:
+    assert [column[0] for column in bars[1:5]] == [3.8092, 4.2429, 3.8072, 4.1867]
     assert bars.volume[0] == 299_301_389  # 9,616,100 / 0.03212848441 = 299,301,388.65
 
 
@@ -67,12 +67,12 @@ def test_import_samples__two_for_one_split_of_2005__is_no_crash() -> None:
     assert selectors.dataset(selectors.default_dataset("AAPL", "1d").id).marks == ()
 
 
-def test_import_samples__prices__lie_on_the_cent_with_the_high_on_top() -> None:
+def test_import_samples__prices__lie_on_the_tick_with_the_high_on_top() -> None:
     services.import_samples(NOW)
     for info in selectors.datasets():
         bars = selectors.closed_bars(info.id)
         for column in bars[1:5]:
-            assert np.array_equal(column, np.round(column * 100) / 100)
+            assert np.array_equal(column, np.round(column * 10_000) / 10_000)
         assert np.all(bars.low <= np.minimum(bars.open, bars.close))
         assert np.all(bars.high >= np.maximum(bars.open, bars.close))
 
