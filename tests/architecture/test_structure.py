@@ -4,6 +4,7 @@ Each rule reads the source. A rule that is broken names the file and the line.
 """
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -153,6 +154,36 @@ def test_broad_exceptions__swallowed__do_not_exist() -> None:
         return is_broad and all(isinstance(item, (ast.Pass, ast.Continue)) for item in node.body)
 
     assert places(*PACKAGES, found=found) == []
+
+
+def _bodies() -> Iterator[tuple[str, str]]:
+    """(body, place) of each function that says more than one thing; its docstring and its name do not count."""
+    for path, tree in sources(*PACKAGES):
+        for node in ast.walk(tree):
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                body = node.body[1:] if ast.get_docstring(node, clean=False) is not None else node.body
+                if sum(1 for statement in body for _ in ast.walk(statement)) >= 20:
+                    yield "\n".join(ast.unparse(statement) for statement in body), f"{path}:{node.lineno}"
+
+
+def test_functions__with_the_same_body__do_not_exist() -> None:
+    places: dict[str, list[str]] = {}
+    for body, place in _bodies():
+        places.setdefault(body, []).append(place)
+    assert len(places) > 500
+    assert [found for found in places.values() if len(found) > 1] == []
+
+
+def test_sources__kept_for_an_older_version__do_not_exist() -> None:
+    # What nobody uses any more is removed, not kept; a plan has an issue, not a comment.
+    words = re.compile(r"\b(deprecated|legacy|backwards?[ -]compatib\w+|fixme|xxx|todo)\b", re.IGNORECASE)
+    found = [
+        f"{path}:{number}"
+        for path, _ in sources(*PACKAGES)
+        for number, line in enumerate((ROOT / path).read_text(encoding="utf-8").splitlines(), start=1)
+        if words.search(line)
+    ]
+    assert found == []
 
 
 HEAVY = ("numba", "llvmlite", "pandas", "pandas_ta", "alpaca")

@@ -1,5 +1,6 @@
 """Every address of the API: closed to strangers, written by staff only, and honest about what is not there."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
@@ -50,6 +51,12 @@ def doors() -> Iterator[tuple[str, str]]:
 def addressed(name: str) -> str:
     pattern = next(one for one in patterns() if one.name == name)
     return reverse(name, kwargs={part: SAMPLES[part] for part in pattern.pattern.converters})
+
+
+def told(method: str, name: str) -> str:
+    """A door as people write it: ``GET bots/<bot_id>``."""
+    route = next(str(one.pattern) for one in patterns() if one.name == name)
+    return f"{method.upper()} {re.sub(r'<[a-z]+:', '<', route)}"
 
 
 DOORS = list(doors())
