@@ -62,6 +62,7 @@ def test_admin__faults__stand_at_their_fields(admin, instruments) -> None:
 def test_admin__one_indicator_with_majority__is_refused(admin, instruments) -> None:
     answer = admin.post(ADD, entered(**{"indicator_voting.indicators": ["RSI"]}))
     assert "indicator_voting.indicators" in answer.context["adminform"].form.errors
+    assert Bot.objects.count() == 0
 
 
 def test_admin__a_bot_opened__shows_its_own_values_and_names_the_inherited(admin, root, instruments) -> None:

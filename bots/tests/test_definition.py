@@ -137,6 +137,7 @@ def test_define__one_indicator_with_majority__is_refused_with_a_way_out(owner, i
         a_bot(owner, indicators={"RSI": {}})
     assert [fault.code for fault in refused.value.faults] == ["voters"]
     assert "single" in refused.value.faults[0].message
+    assert Bot.objects.count() == 0
 
 
 def test_define__one_indicator_with_single_voting__is_accepted(owner, instruments) -> None:
