@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from engine import run, step
+from engine import _jit, run, step
 from engine.domain.enums import Vote
 from engine.domain.params import Params
 from engine.domain.state import Book
@@ -98,7 +98,7 @@ def step_only(bars: Bars, said: Signals, *, record: bool) -> Callable[[], Any]:
     whole = run.run(bars, plan=plan, state=run.start(plan), signals=said, record=record)
     rows = max(len(part) for part in (whole.orders, whole.fills, whole.trips, whole.decisions)) // 3 + 4_096
     out, fresh = step.room(rows, timestamps=len(bars.open_ms)), run.start(plan)
-    frozen = Signals(*(run.read_only(part) for part in said))
+    frozen = Signals(*(_jit.read_only(part) for part in said))
 
     def work() -> None:
         state, book = step.copied(fresh.state), Book(fresh.book.orders.copy())

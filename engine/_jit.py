@@ -87,6 +87,13 @@ def readable(array: NDArray[np.void]) -> NDArray[np.void]:
     return array.view(np.recarray) if is_interpreted() else array
 
 
+def read_only(array: NDArray[Any]) -> NDArray[Any]:
+    """A contiguous view that cannot be written: the one kind of input that kernels are compiled for."""
+    view = np.ascontiguousarray(array).view()
+    view.flags.writeable = False
+    return view
+
+
 def ready() -> None:
     """Compile what has been registered since the last call, else do nothing. Safe to call from threads.
 

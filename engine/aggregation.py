@@ -123,8 +123,7 @@ def _settle_conflict(signals: Signals, row: int, params: Params, symbol: int, ne
     if verdict == 1:
         return action, newest, -1, _OK
     if verdict == -1:
-        reason = _HIGHER if wishes.timeframe_rule == _LOWER_WINS else _LOWER
-        return _HOLD, newest, -1, reason
+        return _HOLD, newest, -1, _lost_by(wishes.timeframe_rule)
     rule = wishes.conflict_rule
     if rule == _FIRST_COME:
         return _HOLD, newest, -1, _OPPOSING
@@ -133,6 +132,13 @@ def _settle_conflict(signals: Signals, row: int, params: Params, symbol: int, ne
     if rule == _WEIGHTED:
         return _weighted_average(signals, row, params, symbol, newest)
     return _HOLD, newest, -1, _REVIEW
+
+
+@kernel
+def _lost_by(rule: int) -> int:
+    if rule == _HIGHER_WINS:
+        return _LOWER
+    return _HIGHER if rule == _LOWER_WINS else _WEAKER
 
 
 @kernel
@@ -179,15 +185,18 @@ def _weighted_average(
     signals: Signals, row: int, params: Params, symbol: int, newest: int
 ) -> tuple[int, int, int, int]:
     opinion, total = 0.0, 0.0
+    ours = signals.action[row, newest]
     for each in range(signals.action.shape[1]):
         action = signals.action[row, each]
-        if action in (_BUY, _SELL):
+        if each == newest or action == -ours:
             weight = strength(params, symbol, each, action, signals.confidence[row, each])
             opinion += action * weight
             total += weight
     if total == 0.0 or abs(opinion / total) <= _BALANCE:
         return _HOLD, newest, -1, _BALANCED
-    return (_BUY if opinion > 0.0 else _SELL), newest, -1, _OK
+    if opinion * ours > 0.0:
+        return ours, newest, -1, _OK
+    return -ours, _strongest_opponent(signals, row, params, symbol, ours), -1, _OK
 
 
 @kernel

@@ -132,7 +132,8 @@ def _drawdown(equity_ms: Ints, equity: Floats, start_equity: float) -> tuple[flo
     worst = int(np.argmax(falls))
     if falls[worst] <= 0.0:
         return 0.0, 0
-    peak = int(np.argmax(equity[: worst + 1]))
+    before = equity[: worst + 1]
+    peak = int(np.argmax(before)) if before.max() >= start_equity else 0
     return float(falls[worst]), int(equity_ms[worst] - equity_ms[peak])
 
 

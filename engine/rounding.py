@@ -29,7 +29,9 @@ def multiple(count: float, step: float) -> float:
     """``count`` whole steps, as the nearest float to the exact decimal."""
     if step >= 1.0:
         return count * step
-    return count / round(1.0 / step)
+    inverse = round(1.0 / step)
+    # 0.003 has no whole inverse: a multiple of it is as near as a product gets.
+    return count / inverse if abs(inverse * step - 1.0) < _SLACK else count * step
 
 
 @kernel

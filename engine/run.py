@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from engine import _jit, ledger, step, venue
 from engine._jit import entry, kernel
 from engine.domain.enums import Action, Leg, OrderType, Reason
-from engine.domain.errors import Fault, InputError
+from engine.domain.errors import DataError, Fault, InputError
 from engine.domain.events import Out
 from engine.domain.params import Params
 from engine.domain.state import ACCOUNT, LEG, POSITION, RESTING, SLOT, Book, State
@@ -60,19 +60,25 @@ class RunState(NamedTuple):
     book: Book
 
     def to_bytes(self) -> bytes:
-        """Header (shapes) and raw arrays, little-endian; ``from_bytes`` gives the same bits."""
+        """Header (shapes and record sizes) and raw arrays, little-endian; ``from_bytes`` gives the same bits."""
         parts = (*self.state, *self.book)
-        header = json.dumps([list(part.shape) for part in parts]).encode()
+        header = json.dumps([[part.dtype.itemsize, *part.shape] for part in parts]).encode()
         return b"%d\n" % len(header) + header + b"".join(part.tobytes() for part in parts)
 
     @staticmethod
     def from_bytes(data: bytes) -> "RunState":
-        """The state that ``to_bytes`` saved, in arrays of its own."""
+        """The state that ``to_bytes`` saved, in arrays of its own.
+
+        Raises:
+            DataError: saved by an engine whose records have other sizes (``STATE_UNREADABLE``).
+        """
         size, _, rest = data.partition(b"\n")
         header, at = rest[: int(size)], int(size)
         parts = []
         dtypes = (ACCOUNT, SLOT, POSITION, LEG, np.dtype("f8"), RESTING)
-        for shape, dtype in zip(json.loads(header), dtypes, strict=True):
+        for (size_of_one, *shape), dtype in zip(json.loads(header), dtypes, strict=True):
+            if size_of_one != dtype.itemsize:
+                raise DataError("This state was saved by another engine; start again.", code="STATE_UNREADABLE")
             count = int(np.prod(shape))
             part = np.frombuffer(rest, dtype, count, at).reshape(shape).copy()
             parts.append(_jit.readable(part) if dtype.fields else part)
@@ -169,7 +175,9 @@ def merge(series: Sequence[Series], days: Sequence[NDArray[np.int32]]) -> Bars:
     columns = [np.concatenate([one[place] for one in series]) for place in range(6)]
     order = np.lexsort((symbol, columns[0]))
     ordered = [column[order] for column in (*columns, symbol, np.concatenate(days))]
-    return _frozen(Bars(ordered[0], ordered[6], ordered[7], *ordered[1:6]))
+    # Venues name their days differently; a day that came back would begin twice.
+    day = np.maximum.accumulate(ordered[7])
+    return _frozen(Bars(ordered[0], ordered[6], day, *ordered[1:6]))
 
 
 def chunks(bars: Bars, rows: int) -> Iterator[Bars]:
@@ -187,8 +195,9 @@ def check(bars: Bars, symbols: int) -> None:
     """Refuse bars that kernels must not see.
 
     Raises:
-        InputError: times out of order, a symbol beyond the run's, a price that is not positive and
-            finite, a low above a high (``bad_bars``; every kind of fault found, its first row named).
+        InputError: times or days out of order, a symbol beyond the run's, a price that is not positive
+            and finite, a low above a high, an open or close outside them (``bad_bars``; every kind of
+            fault found, its first row named).
     """
     same_time = bars.open_ms[1:] == bars.open_ms[:-1]
     disorder = (bars.open_ms[1:] < bars.open_ms[:-1]) | (same_time & (bars.symbol[1:] <= bars.symbol[:-1]))
@@ -196,10 +205,13 @@ def check(bars: Bars, symbols: int) -> None:
     # One comparison finds NaN as well: it is neither above zero nor below infinity.
     good = (lowest > 0.0) & (np.maximum(bars.high, bars.low) < np.inf) & (bars.low <= bars.high)
     good &= (bars.volume >= 0.0) & (bars.volume < np.inf)
+    inside = (lowest >= bars.low) & (np.maximum(bars.open, bars.close) <= bars.high)
     checks = (
         (disorder, "bars must rise by time, then by symbol"),
         ((bars.symbol < 0) | (bars.symbol >= symbols), f"symbols must lie in 0..{symbols - 1}"),
         (~good, "prices must be positive and finite, low at most high, volume finite and not negative"),
+        (good & ~inside, "open and close must lie between low and high"),
+        (bars.day[1:] < bars.day[:-1], "trading days must not go back"),
     )
     faults = [
         Fault("bad_bars", f"/bars/{int(np.argmax(wrong))}", f"Row {int(np.argmax(wrong))}: {rule}.")
@@ -218,7 +230,7 @@ def strategy_signals(plan: Plan, state: State, bars: Bars, given: Signals | None
     _jit.ready()
     rows, count = len(bars.open_ms), len(plan.names)
     if given is not None and count == 1 and plan.packed[0] is None:
-        return Signals(*(read_only(part) for part in given))
+        return Signals(*(_jit.read_only(part) for part in given))
     matrix = Signals(np.zeros((rows, count), np.int8), np.zeros((rows, count)), np.zeros((rows, count), np.int64))
     for column, name in enumerate(plan.names):
         if name in _COMPUTED:
@@ -227,7 +239,7 @@ def strategy_signals(plan: Plan, state: State, bars: Bars, given: Signals | None
             matrix.action[:, column] = given.action[:, column]
             matrix.confidence[:, column] = given.confidence[:, column]
             matrix.votes[:, column] = given.votes[:, column]
-    return Signals(*(read_only(part) for part in matrix))
+    return Signals(*(_jit.read_only(part) for part in matrix))
 
 
 def run(
@@ -264,11 +276,19 @@ def run(
 
 def _check_signals(signals: Signals | None, shape: tuple[int, int]) -> None:
     """Kernels do not look where a matrix ends: a row too few would be read from somebody else's memory."""
-    if signals is None or all(part.shape == shape for part in signals):
+    if signals is None:
         return
-    message = f"Signals must have {shape[0]} rows and {shape[1]} columns, one for each bar and strategy."
-    got = [list(part.shape) for part in signals]
-    raise InputError("These signals cannot be stepped.", faults=[Fault("bad_signals", "/signals", message, shape, got)])
+    faults = []
+    if any(part.shape != shape for part in signals):
+        message = f"Signals must have {shape[0]} rows and {shape[1]} columns, one for each bar and strategy."
+        faults.append(Fault("bad_signals", "/signals", message, shape, [list(part.shape) for part in signals]))
+    if not np.isin(signals.action, [int(action) for action in Action]).all():
+        faults.append(Fault("bad_signals", "/signals", "Actions must be -1, 0, 1 or 2.", [-1, 0, 1, 2]))
+    # Written so that NaN fails it.
+    if not ((signals.confidence >= 0.0) & (signals.confidence <= 1.0)).all():
+        faults.append(Fault("bad_signals", "/signals", "Confidences must lie in 0..1.", [0, 1]))
+    if faults:
+        raise InputError("These signals cannot be stepped.", faults=faults)
 
 
 def _result(state: RunState, timestamps: Ints, out: Out) -> Result:
@@ -302,15 +322,8 @@ def _distinct(open_ms: Ints) -> Ints:
     return open_ms[is_first]
 
 
-def read_only(array: NDArray[Any]) -> NDArray[Any]:
-    """A contiguous view that cannot be written: the one kind of input that kernels are compiled for."""
-    view = np.ascontiguousarray(array).view()
-    view.flags.writeable = False
-    return view
-
-
 def _frozen(bars: Bars) -> Bars:
-    return Bars._make(read_only(column) for column in bars)
+    return Bars._make(_jit.read_only(column) for column in bars)
 
 
 @entry
@@ -379,7 +392,7 @@ def _meet_venue(
         if qty > 0.0:
             _take_fill(bars, params, state, book, out, row, number, side, leg, price, qty)
         elif venue.fill(book, symbol, side, leg, 0.0) == 0.0:
-            step.order_closed(state, out, symbol, side, leg, _CANCELLED)
+            step.order_closed(state, out, number, bars.open_ms[row], symbol, side, leg, _CANCELLED)
             if not record:
                 out.counts[3] -= 1
 

@@ -56,7 +56,9 @@ def on_bar(state: State, bars: Bars, signals: Signals, params: Params, account: 
     """
     _jit.ready()
     mine, out = copied(state), room(len(bars.open_ms))
-    _on_bars(mine, _floats(account), params, signals, bars, out)
+    said = Signals._make(_jit.read_only(part) for part in signals)
+    closed = Bars._make(_jit.read_only(column) for column in bars)
+    _on_bars(mine, _floats(account), params, said, closed, out)
     return _answer(mine, out)
 
 
@@ -75,11 +77,26 @@ def on_fill(state: State, fill: NDArray[np.void], params: Params, *, day: int) -
     return _answer(mine, out)
 
 
-def on_order_closed(state: State, *, symbol: int, side: int, leg: int, reason: Reason) -> Step:
-    """An order ended without a (further) fill: its leg is free, and the record says why."""
+def on_order_closed(
+    state: State,
+    *,
+    symbol: int,
+    side: int,
+    leg: int,
+    reason: Reason,
+    row: int | None = None,
+    open_ms: int | None = None,
+) -> Step:
+    """An order ended without a (further) fill: its leg is free, and the record says why.
+
+    row, open_ms: the bar it ended on; the last one stepped where they are not given.
+    """
     _jit.ready()
     mine, out = copied(state), room(1)
-    _closed(mine, out, int(symbol), int(side), int(leg), int(reason))
+    account = mine.account[0]
+    number = int(account["rows"]) if row is None else row
+    at_ms = int(account["last_open_ms"]) if open_ms is None else open_ms
+    _closed(mine, out, number, at_ms, int(symbol), int(side), int(leg), int(reason))
     return _answer(mine, out)
 
 
@@ -93,8 +110,8 @@ def _floats(others: Others) -> Others:
 
 
 def _answer(state: State, out: Out) -> Step:
-    asked, _, trips, decisions, _ = out.counts
-    return Step(state, out.orders[:asked], out.decisions[:decisions], out.trips[:trips])
+    asked, fills, trips, decisions, _ = out.counts
+    return Step(state, out.orders[:asked], out.decisions[:decisions], out.trips[:trips], out.fills[:fills])
 
 
 @entry
@@ -123,8 +140,8 @@ def _book(
 
 
 @entry
-def _closed(state: State, out: Out, symbol: int, side: int, leg: int, reason: int) -> None:
-    order_closed(state, out, symbol, side, leg, reason)
+def _closed(state: State, out: Out, row: int, open_ms: int, symbol: int, side: int, leg: int, reason: int) -> None:
+    order_closed(state, out, row, open_ms, symbol, side, leg, reason)
 
 
 @kernel
@@ -386,14 +403,14 @@ def _write_trip(state: State, out: Out, row: int, open_ms: int, symbol: int, sid
 
 
 @kernel
-def order_closed(state: State, out: Out, symbol: int, side: int, leg: int, reason: int) -> None:
+def order_closed(state: State, out: Out, row: int, open_ms: int, symbol: int, side: int, leg: int, reason: int) -> None:
     """Free the leg of an order that ended, and write down why."""
     orders.release(state, symbol, side, leg)
     account = state.account[0]
     decision = out.decisions[out.counts[3]]
     out.counts[3] += 1
-    decision.row = account.rows
-    decision.open_ms = account.last_open_ms
+    decision.row = row
+    decision.open_ms = open_ms
     decision.symbol = symbol
     decision.signal = 0
     decision.target = 0

@@ -72,7 +72,7 @@ DECISION = np.dtype(
         ("strategy", "i1"),  # index of the strategy whose signal prevailed; -1: none
         ("fills", "i1"),  # on this row, before the decision
         ("orders", "i4"),  # asked by this decision
-        ("reason", "i4"),  # enums.Reason; NONE where an order was asked or nothing refused
+        ("reason", "i4"),  # enums.Reason: what was refused; an exit may have been asked all the same
         ("confidence", "f8"),
         ("votes", "i8"),
         ("price", "f8"),  # close
@@ -87,13 +87,15 @@ DECISION = np.dtype(
 class Step(NamedTuple):
     """What one fact led to: the new state, at most one order for each leg, and the record.
 
-    orders (k,) ORDER, decisions (k,) DECISION, trips (k,) ROUND_TRIP closed by the fact.
+    orders (k,) ORDER, decisions (k,) DECISION, trips (k,) ROUND_TRIP closed by the fact, fills (k,)
+    FILL as booked, with what each realised.
     """
 
     state: State
     orders: NDArray[np.void]
     decisions: NDArray[np.void]
     trips: NDArray[np.void]
+    fills: NDArray[np.void]
 
 
 class Out(NamedTuple):

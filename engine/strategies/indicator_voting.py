@@ -289,7 +289,7 @@ def average_vote(close: float, average: float) -> int:
 
 @kernel
 def bbands_vote(close: float, lower: float, upper: float) -> int:
-    """Buy at or below the lower band, sell at or above the upper; bands without width hold."""
+    """Buy below the lower band, sell above the upper; on a band, or between bands without width, hold."""
     if math.isnan(lower):
         return _NO_VOTE
     band = _DEAD_BAND * close

@@ -68,7 +68,15 @@ class Stepper:
             if qty > 0.0:
                 self._fill(group, row, number, side, leg, price, qty)
             elif kernels.take_fill(self.book, symbol, side, leg, 0.0) == 0.0:
-                answer = step.on_order_closed(self.state, symbol=symbol, side=side, leg=leg, reason=Reason.CANCELLED)
+                answer = step.on_order_closed(
+                    self.state,
+                    symbol=symbol,
+                    side=side,
+                    leg=leg,
+                    reason=Reason.CANCELLED,
+                    row=number,
+                    open_ms=int(group.open_ms[row]),
+                )
                 self._take(answer, after_fill=0)
 
     def _fill(self, group: Bars, row: int, number: int, side: int, leg: int, price: float, qty: float) -> None:
