@@ -80,6 +80,7 @@ def run_chunked(*, backtest_id: UUID, worker: str, checkpoint: Checkpoint = _now
         checkpoint("claimed")
         ended = _run(lease, checkpoint)
     except PlatformError as broken:
+        logger.warning("backtest.failed", backtest_id=str(backtest_id), error_code=broken.specific_code)
         ended = leases.end(lease, BacktestStatus.FAILED, error_code=broken.specific_code, error_message=str(broken))
     except Exception as unforeseen:
         # The row must say that the run failed, or its owner waits until three workers have tried.
