@@ -14,6 +14,8 @@ _SECRET_NAME = re.compile(
 )
 _URL_PASSWORD = re.compile(r"(?P<head>[a-z+]+://[^:/@\s]*):[^@/\s]+@")
 _HIDDEN = "****"
+# Everything a terminal obeys instead of showing, but for the ends of lines and tabs of a trace.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 Event = MutableMapping[str, Any]
 
@@ -40,6 +42,11 @@ def drop_colours(_logger: Any, _method: str, event: Event) -> Event:
     """Removes uvicorn's second copy of its message, painted for a terminal."""
     event.pop("color_message", None)
     return event
+
+
+def disarm(_logger: Any, _method: str, line: str) -> str:
+    """Spells out control characters: what strangers sent is read in a terminal."""
+    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", line)
 
 
 _SHARED: list[Any] = [
@@ -80,6 +87,7 @@ def settings(*, level: str, is_json: bool) -> dict[str, Any]:
         else [
             hide_secrets,
             structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
+            disarm,
         ]
     )
     return {

@@ -73,6 +73,14 @@ def test_readable__exception__is_shown_without_the_values_of_variables() -> None
     assert local not in text
 
 
+def test_readable__escape_sequence_in_an_address__is_spelt_out() -> None:
+    configuration = logs.settings(level="INFO", is_json=False)
+    formatter = configuration["formatters"]["event"]
+    made = formatter.pop("()")(**formatter)
+    record = logging.LogRecord("x", logging.INFO, "", 0, "GET /\x1b[31mred\x00\x9b", None, None)
+    assert "GET /\\x1b[31mred\\x00\\x9b" in made.format(record)
+
+
 @pytest.mark.django_db
 def test_request__sane_id_comes_in__is_kept_logged_and_returned(client: Client) -> None:
     with capture_logs(processors=[structlog.contextvars.merge_contextvars]) as captured:
