@@ -55,6 +55,15 @@ def test_api__schema__describes_the_envelope_and_the_session(client: Client) -> 
     assert schema["components"]["securitySchemes"]["session"]["in"] == "cookie"
 
 
+@pytest.mark.parametrize("address", ["bots", "backtests", "datasets", "config/trading", "schema"])
+def test_api__options__is_refused_like_any_method_there_is_not(address: str, client: Client) -> None:
+    from django.contrib.auth import get_user_model
+
+    client.force_login(get_user_model().objects.create_user("u", password="x", is_staff=True))
+    answer = client.options(f"/api/v1/{address}")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (405, "METHOD_NOT_ALLOWED")
+
+
 @pytest.mark.parametrize("address", ["/api/v1/x%00y", "/api/v1/x?name=%00"])
 def test_api__nul_character_in_the_address__is_unreadable(address: str, client: Client) -> None:
     answer = client.get(address)
@@ -80,6 +89,22 @@ def test_plain_errors__under_api__are_envelopes(view: Any, status: int, code: st
 
     answer = view(RequestFactory().get("/api/v1/x"))
     assert (answer.status_code, json.loads(answer.content)["error"]["code"]) == (status, code)
+
+
+def test_plain_errors__database_away_before_any_view_is_reached__is_503_and_no_defect_of_ours() -> None:
+    import json
+
+    from django.db import OperationalError
+
+    try:  # as Django calls it: while the exception is being handled
+        raise OperationalError("the database system is shutting down")
+    except OperationalError:
+        answer = plain.server_error(RequestFactory().get("/api/v1/bots"))
+        page = plain.server_error(RequestFactory().get("/bots"))
+    assert (answer.status_code, json.loads(answer.content)["error"]["code"]) == (503, "NOT_READY")
+    assert (page.status_code, page["Retry-After"]) == (503, "5")
+    assert "The database does not answer" in page.content.decode()
+    assert "shutting down" not in page.content.decode()
 
 
 def test_plain_errors__elsewhere__are_pages(client: Client) -> None:

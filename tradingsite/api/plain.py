@@ -1,11 +1,14 @@
 """Answers where no view is at hand: an envelope under /api/, a page elsewhere."""
 
+import sys
+
 from django.http import HttpRequest, HttpResponse
+from django.template import loader
 from django.views import csrf, defaults
 
 from engine.domain.errors import NotAllowed, NotFound
 from tradingsite.api import exceptions
-from tradingsite.api.errors import InternalError, Unreadable
+from tradingsite.api.errors import InternalError, NotReady, Unreadable
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -27,8 +30,13 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
+    """Answers what a middleware or a page could not: the database being away is no defect of ours."""
+    broken = sys.exc_info()[1]
+    error = exceptions.translate(broken) if isinstance(broken, Exception) else InternalError("Something broke.")
     if exceptions.is_api(request):
-        return exceptions.json_response(InternalError("Something broke on our side. The log tells more."))
+        return exceptions.json_response(error)
+    if isinstance(error, NotReady):
+        return HttpResponse(loader.render_to_string("503.html"), status=error.status, headers={"Retry-After": "5"})
     return defaults.server_error(request)
 
 

@@ -146,6 +146,8 @@ REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_PAGINATION_CLASS": "tradingsite.api.pagination.Pages",
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     "DEFAULT_SCHEMA_CLASS": "tradingsite.api.schema.Schema",
+    # OPTIONS would describe serializers we do not have; /api/v1/schema describes everything.
+    "DEFAULT_METADATA_CLASS": None,
     "EXCEPTION_HANDLER": "tradingsite.api.exceptions.handle",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
     "TEST_REQUEST_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
