@@ -20,6 +20,8 @@ from engine.domain.errors import Fault, InputError
 from marketdata import selectors as marketdata
 
 INHERITED = [("", "inherited")]
+# What a form must say itself, though the catalogue has a default for other scopes.
+_REQUIRED = ("capital", "indicators")
 _YES_NO = [*INHERITED, ("true", "yes"), ("false", "no")]
 
 
@@ -53,7 +55,8 @@ def _field(parameter: Parameter) -> forms.Field:
 def _help(parameter: Parameter) -> str:
     bounds = "" if parameter.minimum is None else f" {parameter.minimum:g} to {parameter.maximum:g}."
     unset = " 0: no limit." if parameter.nullable else ""
-    return f"{parameter.description}{bounds}{unset} Default {parameter.default}."
+    empty = "Required." if parameter.name in _REQUIRED else f"Default {_shown(parameter.default)}."
+    return f"{parameter.description}{bounds}{unset} {empty}"
 
 
 class _BotForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's is not generic at run time
@@ -85,7 +88,7 @@ class _BotForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's is not ge
             if key in found.own:
                 self.initial[name] = _shown(resolved.value)
             else:
-                self.fields[name].help_text += f" Inherited: {resolved.value} ({resolved.origin.scope})."
+                self.fields[name].help_text += f" Inherited: {_shown(resolved.value)} ({resolved.origin.scope})."
 
     def definition_form(self) -> dict[str, Any]:
         """What the fields say, in the shape the service reads."""

@@ -59,6 +59,17 @@ def test_admin__faults__stand_at_their_fields(admin, instruments) -> None:
     assert Bot.objects.count() == 0
 
 
+def test_admin__empty_form__calls_no_default_what_it_will_ask_for(admin, instruments) -> None:
+    helps = {name: field.help_text for name, field in admin.get(ADD).context["adminform"].form.fields.items()}
+    assert helps["bot.capital"].endswith("Required.")
+    assert helps["indicator_voting.indicators"].endswith("Required.")
+    assert helps["bot.long_only"].endswith("Default true.")
+    assert helps["bot.start_hour"].endswith("Default 9.")
+
+    errors = admin.post(ADD, entered(**{"bot.capital": "", "indicator_voting.indicators": []})).context["errors"]
+    assert sorted(str(error) for (error,) in errors) == ["capital is missing.", "indicators is missing."]
+
+
 def test_admin__one_indicator_with_majority__is_refused(admin, instruments) -> None:
     answer = admin.post(ADD, entered(**{"indicator_voting.indicators": ["RSI"]}))
     assert "indicator_voting.indicators" in answer.context["adminform"].form.errors

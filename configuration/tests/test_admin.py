@@ -17,6 +17,7 @@ from configuration.tests.examples import BEN, put, some_bot, value_at
 pytestmark = pytest.mark.django_db
 GLOBAL_FORM = "/admin/configuration/globalconfiguration/global/change/"
 AAPL_FORM = "/admin/configuration/symbolconfiguration/AAPL/change/"
+LONG_FORM = "/admin/configuration/symbolsideconfiguration/AAPL:LONG/change/"
 AAPL = symbol_scope("AAPL")
 
 
@@ -95,6 +96,18 @@ def test_form__nothing_set__shows_every_parameter_inherited(client: Client) -> N
         assert heading in page
     assert "Inherits 10 from default" in page
     assert "Allowed: 1-125 x." in page
+
+
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [
+        (GLOBAL_FORM, "holds for everything that does not set it itself."),
+        (AAPL_FORM, "holds for AAPL, except where one of its sides or a bot sets it itself."),
+        (LONG_FORM, "holds for AAPL/LONG, except where a bot sets it itself."),
+    ],
+)
+def test_form__of_each_kind__says_who_may_still_decide_otherwise(client: Client, address: str, told: str) -> None:
+    assert told in text_of(client.get(address))
 
 
 def test_form__set_one_parameter__is_one_change_with_actor_and_reason(client: Client) -> None:
