@@ -55,7 +55,8 @@ def unknown_fields(body: Iterable[str], known: Iterable[str]) -> list[Fault]:
 def study_request(body: Any) -> tuple[str, dict[str, Any]]:
     """Name and parameters of a study asked for. Raises: VALIDATION_ERROR."""
     if not isinstance(body, dict):
-        raise InputError("The body must be an object with name and parameters.")
+        message = "The body must be an object with name and parameters."
+        raise InputError(message, faults=[Fault("invalid_type", "", message, "object")])
     faults = unknown_fields(body, ("name", "parameters"))
     name, parameters = body.get("name"), body.get("parameters", {})
     if not isinstance(name, str):

@@ -93,7 +93,7 @@ def _resolved_row(qualified: str, one: Resolved, decided: Mapping[int, Any]) -> 
         parameter=name,
         summary=declared.description,
         value=one.value,
-        unit=declared.unit,
+        unit=_unit(declared.kind, declared.unit),
         scope=one.origin.scope,
         place=_place(one.origin.as_json()),
         version=one.origin.version,
@@ -109,7 +109,7 @@ def _explained_row(one: Explained) -> Row:
         parameter=one.parameter,
         summary=declared.description if declared else "",
         value=one.value,
-        unit=one.unit,
+        unit=_unit(declared.kind if declared else "", one.unit),
         scope=one.origin["scope"],
         place=_place(one.origin),
         version=one.version,
@@ -117,6 +117,11 @@ def _explained_row(one: Explained) -> Row:
         reason=one.reason,
         created_at=one.created_at,
     )
+
+
+def _unit(kind: str, unit: str) -> str:
+    """A list of names says itself what it is made of."""
+    return "" if kind == "list" else unit
 
 
 def _title(namespace: str, name: str) -> str:
