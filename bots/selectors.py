@@ -56,9 +56,9 @@ def bot_named(name: str, *, owner_id: int | None = None) -> Bot:
     return one
 
 
-def names_ever_used(*, owner_id: int) -> frozenset[str]:
-    """Names of all bots this owner has or had, retired ones too."""
-    return frozenset(Bot.objects.owned_by(owner_id).values_list("name", flat=True))
+def has_ever_had_one(*, owner_id: int) -> bool:
+    """Whether this owner has a bot, or had one that is retired now."""
+    return Bot.objects.owned_by(owner_id).exists()
 
 
 def described(bots: Iterable[Bot]) -> list[Described]:

@@ -62,14 +62,16 @@ _FORMS: Final[tuple[Mapping[str, Any], ...]] = (
 
 
 def create_demo_bots(*, owner_id: int, now: datetime) -> list[Bot]:
-    """Make the demo bots that this owner has never had; those made. A retired one does not come back.
+    """Make the demo bots for an owner who has never had a bot; those made.
+
+    Later starts make none: one that was renamed would be made again, one that was retired come back.
 
     Raises: VALIDATION_ERROR while the sample symbols are not imported.
     """
     with transaction.atomic():
-        known = selectors.names_ever_used(owner_id=owner_id)
+        if selectors.has_ever_had_one(owner_id=owner_id):
+            return []
         return [
             definition.define(owner_id=owner_id, form=form, actor=_ACTOR, source="system", reason=REASON, now=now)
             for form in _FORMS
-            if form["name"] not in known
         ]

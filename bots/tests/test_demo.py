@@ -26,6 +26,13 @@ def test_demo_bots__retired__do_not_come_back(root, instruments) -> None:
     assert Bot.objects.count() == 2
 
 
+def test_demo_bots__renamed__are_not_made_again(root, instruments) -> None:
+    call_command("create_demo_bots")
+    Bot.objects.filter(name__contains="dips").update(name="Mine now")
+    call_command("create_demo_bots")
+    assert sorted(Bot.objects.values_list("name", flat=True)) == ["Demo: four-indicator vote", "Mine now"]
+
+
 def test_demo_bots__without_an_administrator__say_what_to_do(instruments) -> None:
     with pytest.raises(CommandError, match="createsuperuser"):
         call_command("create_demo_bots")
