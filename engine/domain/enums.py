@@ -146,3 +146,7 @@ class Reason(IntEnum):
     EXPIRED = 82
     DENIED = 83
     SIBLING_FILLED = 84
+    STALE_BAR = 85
+    NEVER_ARRIVED = 86
+    STOPPED = 87
+    REPLAY_ENDED = 88

@@ -47,6 +47,10 @@ SENTENCES: dict[Reason, str] = {
     Reason.EXPIRED: "The order expired before it filled.",
     Reason.DENIED: "The order was denied at the last check before it was sent.",
     Reason.SIBLING_FILLED: "The position was closed by another order first.",
+    Reason.STALE_BAR: "The bar this order was decided on was too old by then, so nothing was sent.",
+    Reason.NEVER_ARRIVED: "The order never arrived at the broker; after long enough it was given up.",
+    Reason.STOPPED: "The bot was stopped before the order was sent.",
+    Reason.REPLAY_ENDED: "The replayed series came to its end.",
 }
 
 

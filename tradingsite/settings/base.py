@@ -96,6 +96,19 @@ if PROCESS == "web":
     # After a restart of PostgreSQL every connection in the pool is dead; without this each fails one request.
     _database["CONN_HEALTH_CHECKS"] = True
 
+# The simulated broker keeps its books on a connection of its own that commits at once, as a broker elsewhere
+# would: "accepted there, not recorded here" can then happen, and has to be survived.
+DATABASES["broker"] = {
+    **_database,
+    "OPTIONS": {name: value for name, value in _options.items() if name != "pool"},
+    "TEST": {"MIRROR": "default"},
+}
+if PROCESS.startswith(("worker-bots", "stream")):
+    # A cycle takes a few hundredths of a second; a fresh connection for each would be a tenth of that.
+    for _alias in DATABASES.values():
+        _alias["CONN_MAX_AGE"] = 60
+        _alias["CONN_HEALTH_CHECKS"] = True
+
 # --- Redis: hints only (task queue, heartbeats), nothing that moves money
 
 REDIS_URL = DEPLOYMENT.redis_url

@@ -1,0 +1,1 @@
+"""One adapter for each broker, behind the Protocol in ports."""
