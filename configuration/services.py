@@ -34,6 +34,7 @@ __all__ = [
     "SetValue",
     "bot_scope",
     "change",
+    "hold_head",
     "keep",
     "side_scope",
     "symbol_scope",
@@ -195,6 +196,22 @@ def _decide(decision: _Decision, operations: Sequence[Operation]) -> Applied:
     change_set = _recorded(decision, head, planned.changes)
     _take_effect(change_set, planned.changes)
     return Applied(change_set.version, planned.changes)
+
+
+def hold_head() -> int:
+    """The newest version, which stays the newest until the caller's transaction ends.
+
+    Readers hold it together; a write waits for them all. Whoever records a decision under a snapshot
+    holds the head, so that no decision is recorded on a value whose replacement has been answered.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT version FROM configuration_confighead WHERE id = 1 FOR SHARE")
+        row = cursor.fetchone()
+        if row is None:  # nothing was ever written: give the next reader and the first writer a row to meet on
+            ConfigHead.objects.bulk_create([ConfigHead()], ignore_conflicts=True)
+            cursor.execute("SELECT version FROM configuration_confighead WHERE id = 1 FOR SHARE")
+            row = cursor.fetchone()
+    return int(row[0])
 
 
 def _locked_head() -> ConfigHead:

@@ -24,7 +24,7 @@ from bots.models.orders import (
     Origin,
 )
 from bots.models.outbox import Outbox
-from bots.models.runs import AccountState, BrokerAccount, Cycle, CycleState, Decision, EngineRun, Worker
+from bots.models.runs import AccountState, BrokerAccount, Cycle, CycleKind, CycleState, Decision, EngineRun, Worker
 from bots.models.simulated import SimulatedAccount, SimulatedEvent, SimulatedFault, SimulatedOrder
 
 __all__ = [
@@ -38,6 +38,7 @@ __all__ = [
     "BrokerAccount",
     "BrokerOrder",
     "Cycle",
+    "CycleKind",
     "CycleState",
     "Decision",
     "EngineRun",

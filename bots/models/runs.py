@@ -26,6 +26,13 @@ class CycleState(models.TextChoices):
     FAILED = "failed"
 
 
+class CycleKind(models.TextChoices):
+    """bars: new bars closed, once per instant. facts: only news of orders, as often as there is some."""
+
+    BARS = "bars"
+    FACTS = "facts"
+
+
 class Worker(models.Model):
     """One worker process: alive while its heartbeat is young (the database's clock)."""
 
@@ -124,6 +131,7 @@ class Cycle(models.Model):
     bot = models.ForeignKey("bots.Bot", on_delete=models.PROTECT, related_name="cycles")
     run = models.ForeignKey(EngineRun, on_delete=models.PROTECT, related_name="run_cycles")
     number = models.BigIntegerField(help_text="1 for the run's first")
+    kind = models.CharField(max_length=5, choices=CycleKind.choices, default=CycleKind.BARS)
     epoch = models.PositiveIntegerField()
     due_at = models.DateTimeField(help_text="event time")
     lease_token = models.BigIntegerField()
@@ -153,7 +161,9 @@ class Cycle(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["bot", "epoch", "due_at"], name="cycle_once_per_instant"),
+            models.UniqueConstraint(
+                fields=["bot", "epoch", "due_at"], condition=Q(kind=CycleKind.BARS), name="cycle_once_per_instant"
+            ),
             models.UniqueConstraint(fields=["run", "number"], name="cycle_number_unique"),
             models.CheckConstraint(name="cycle_state_known", condition=Q(state__in=CycleState.values)),
             models.CheckConstraint(
