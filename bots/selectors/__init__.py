@@ -1,0 +1,35 @@
+"""What can be read about bots, grouped by what is asked.
+
+definitions  bots as they are, and the parameters each resolves to
+trades       executed orders and their statistics
+positions    what is held, and what was
+decisions    what was decided, on which facts, and what followed
+orders       what was asked of brokers, and what became of it
+summary      how bots are doing, one by one and together
+"""
+
+from bots.selectors.definitions import (
+    Bot,
+    BotStatus,
+    Described,
+    bot,
+    bot_named,
+    bots,
+    described,
+    has_ever_had_one,
+    own_parameters,
+    scope_of,
+)
+
+__all__ = [
+    "Bot",
+    "BotStatus",
+    "Described",
+    "bot",
+    "bot_named",
+    "bots",
+    "described",
+    "has_ever_had_one",
+    "own_parameters",
+    "scope_of",
+]
