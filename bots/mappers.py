@@ -1,4 +1,4 @@
-"""A bot as people and clients write it, to and from flattened parameters of the catalogue.
+"""A bot as people and clients write it, to and from flattened parameters of the catalogue; exact numbers.
 
     {"name", "strategy", "timeframe", "symbols", "capital", "trading_frequency", ...,
      "indicators": {"RSI": {"period": 14}}, "voting": "majority",
@@ -9,7 +9,10 @@ and sets their lengths; every other parameter of the bot and of its strategy sta
 fields are read from the catalogue, so a new strategy's parameters appear here by themselves.
 """
 
+import math
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any, NamedTuple
 
 from configuration.catalogue import CATALOGUE
@@ -30,6 +33,25 @@ _RISK: Mapping[str, Key] = {
     "max_daily_loss": (BOT, "max_daily_loss"),
     "max_concurrent_positions": (BOT, "max_concurrent_positions"),
 }
+
+
+_PLACES = 9
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def decimal_of(value: float) -> Decimal:
+    """The decimal a float of the engine stands for: prices, quantities and money have nine places at most.
+
+    Raises: ValueError for what is not finite.
+    """
+    if not math.isfinite(value):
+        raise ValueError(f"{value} stands for no decimal")
+    return Decimal(repr(round(float(value), _PLACES)))
+
+
+def moment_of(at_ms: int) -> datetime:
+    """UTC milliseconds as a datetime."""
+    return _EPOCH + timedelta(milliseconds=int(at_ms))
 
 
 class Definition(NamedTuple):
