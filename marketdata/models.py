@@ -1,4 +1,4 @@
-"""What the market did: instruments, datasets, their bars in sealed chunks with a live tail, and studies over them.
+"""What the market did: instruments, datasets, their bars in sealed chunks with a live tail, studies, replay clocks.
 
 Private to this app: others ask ``marketdata.selectors``.
 """
@@ -9,7 +9,7 @@ from decimal import Decimal
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import F, Q, Value
-from django.db.models.functions import Mod, Upper
+from django.db.models.functions import Mod, Now, Upper
 from django.db.models.lookups import Exact
 
 from marketdata.timeframes import TIMEFRAMES
@@ -217,3 +217,31 @@ class StudyColumn(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class ReplayClock(models.Model):
+    """How far the stored bars of one timeframe have been published as if they were live.
+
+    ``epoch`` counts the rounds through the series, from 1. ``now_ms``: open of the newest published bars, None before
+    the first of an epoch. ``advanced_at``: when it last moved. ``is_open``: whether bars flow, as last told to bots.
+    """
+
+    timeframe = models.CharField(max_length=4, choices=[(name, name) for name in TIMEFRAMES], unique=True)
+    epoch = models.PositiveIntegerField(default=1)
+    now_ms = models.BigIntegerField(null=True)
+    is_running = models.BooleanField(default=True)
+    is_open = models.BooleanField(default=False)
+    bars_per_second = models.DecimalField(max_digits=7, decimal_places=3)
+    advanced_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(timeframe__in=TIMEFRAMES), name="replayclock_timeframe"),
+            models.CheckConstraint(condition=Q(epoch__gte=1), name="replayclock_epoch_from_one"),
+            models.CheckConstraint(
+                condition=Q(bars_per_second__gte=Decimal("0.1"), bars_per_second__lte=1000), name="replayclock_pace"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"replay of {self.timeframe}"

@@ -2,18 +2,22 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, NamedTuple
 from uuid import UUID
 
 import numpy as np
+from django.conf import settings
 from django.db.models import BinaryField, Case, F, Func, IntegerField, QuerySet, Value, When
+from django.db.models.functions import Now
 from numpy.typing import NDArray
 
 from engine.domain.errors import Fault, NotFound
 from engine.domain.values import Instrument as EngineInstrument
 from engine.domain.values import Ints, Series
 from marketdata import barstore, calendars, mappers, quality, studies
-from marketdata.models import Adjustment, Dataset, Instrument, Study, StudyColumn
+from marketdata.models import Adjustment, Dataset, Instrument, ReplayClock, Study, StudyColumn
+from marketdata.timeframes import DURATION_MS
 
 LARGEST_PAGE = 5_000
 _EARLIEST_MS = -(1 << 62)
@@ -82,6 +86,25 @@ class StudyInfo(NamedTuple):
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+
+
+class Feed(NamedTuple):
+    """How far the replay of one timeframe is. Event time is the close of the newest published bar.
+
+    ``now_ms``: open of that bar; ``due_ms``: event time; both None at the start of an epoch. ``advanced_at``: when it
+    last moved, ``read_at``: when it was read, both by the database's clock and None while it has no row. ``is_open``:
+    whether bars flow.
+    """
+
+    timeframe: str
+    epoch: int
+    now_ms: int | None
+    due_ms: int | None
+    is_running: bool
+    bars_per_second: Decimal
+    advanced_at: datetime | None
+    is_open: bool = False
+    read_at: datetime | None = None
 
 
 def closed_bars(dataset_id: UUID | str, *, start_ms: int | None = None, end_ms: int | None = None) -> Series:
@@ -286,6 +309,34 @@ def study_values(study_id: UUID | str, page: Page) -> dict[str, NDArray[np.float
         last = np.minimum(np.arange(1, page.series.open_ms.size + 1) * page.bars_per_point, page.bar_count) - 1
         columns[name] = values[last] if page.bar_count else values
     return columns
+
+
+def feed(timeframe: str) -> Feed:
+    """The replay of one timeframe; one that never ran stands at the start of epoch 1. One query."""
+    row = ReplayClock.objects.annotate(read_at=Now()).filter(timeframe=timeframe).first()
+    if row is None:
+        return Feed(timeframe, 1, None, None, True, settings.REPLAY_BARS_PER_SECOND, None)
+    return _feed(row, row.read_at)
+
+
+def feeds() -> dict[str, Feed]:
+    """Every replay that ever ran, by timeframe, the shortest first. One query."""
+    rows = {row.timeframe: _feed(row, row.read_at) for row in ReplayClock.objects.annotate(read_at=Now())}
+    return {timeframe: rows[timeframe] for timeframe in DURATION_MS if timeframe in rows}
+
+
+def _feed(row: ReplayClock, read_at: datetime) -> Feed:
+    return Feed(
+        timeframe=row.timeframe,
+        epoch=row.epoch,
+        now_ms=row.now_ms,
+        due_ms=None if row.now_ms is None else row.now_ms + DURATION_MS[row.timeframe],
+        is_running=row.is_running,
+        bars_per_second=row.bars_per_second,
+        advanced_at=row.advanced_at,
+        is_open=row.is_open,
+        read_at=read_at,
+    )
 
 
 def _row(dataset_id: UUID | str) -> Dataset:

@@ -184,6 +184,11 @@ def _whole(low: int, high: int) -> Check:
     return check
 
 
+def _pace(value: str) -> str | None:
+    is_number = re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,3})?", value) is not None
+    return None if is_number and 0.1 <= float(value) <= 1000 else "must be a number from 0.1 to 1000"
+
+
 def _address(*schemes: str) -> Check:
     def check(value: str) -> str | None:
         if value == EMBEDDED:
@@ -432,6 +437,13 @@ SETTINGS: tuple[Setting, ...] = (
         "always",
         _choice("always", "risky"),
         is_required=False,
+    ),
+    Setting(
+        "TRADINGSITE_REPLAY_BARS_PER_SECOND",
+        "How fast stored bars are fed to bots, until another pace is set for a timeframe.",
+        "a number from 0.1 to 1000, with at most 3 decimals",
+        "4",
+        _pace,
     ),
     Setting(
         "ENGINE_CACHE_DIR",

@@ -43,6 +43,7 @@ def complete(root: Path) -> dict[str, str]:
         "TRADINGSITE_LOG_FILE_MB": "20",
         "TRADINGSITE_LOG_FILES": "5",
         "TRADINGSITE_TRUSTED_PROXIES": "127.0.0.1",
+        "TRADINGSITE_REPLAY_BARS_PER_SECOND": "4",
     }
 
 
@@ -114,6 +115,10 @@ def test_load__backtest_mode_without_dates__needs_both(tmp_path: Path) -> None:
         ("TRADINGSITE_HOST", "not a host"),
         ("TRADINGSITE_LOG_FILE_MB", "-1"),
         ("CONFIG_REQUIRE_REASON", "never"),
+        ("TRADINGSITE_REPLAY_BARS_PER_SECOND", "0.05"),
+        ("TRADINGSITE_REPLAY_BARS_PER_SECOND", "1000.5"),
+        ("TRADINGSITE_REPLAY_BARS_PER_SECOND", "0.1234"),
+        ("TRADINGSITE_REPLAY_BARS_PER_SECOND", "nan"),
     ],
 )
 def test_load__a_value_outside_what_is_allowed__is_invalid(name: str, value: str, tmp_path: Path) -> None:

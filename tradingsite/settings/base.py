@@ -1,6 +1,7 @@
 """Settings shared by every environment; what differs per installation comes from tradingsite.deployment."""
 
 import os
+from decimal import Decimal
 from typing import Any
 
 import environ
@@ -19,6 +20,7 @@ DATA_DIR = DEPLOYMENT.path("TRADINGSITE_DATA_DIR")
 RESULTS_DIR = DEPLOYMENT.path("TRADINGSITE_RESULTS_DIR")
 STATE_DIR = DEPLOYMENT.state
 STARTUP_MODE = DEPLOYMENT["TRADINGSITE_STARTUP_MODE"]
+REPLAY_BARS_PER_SECOND = Decimal(DEPLOYMENT["TRADINGSITE_REPLAY_BARS_PER_SECOND"])
 CONFIG_REQUIRE_REASON = DEPLOYMENT.get("CONFIG_REQUIRE_REASON") or "risky"
 
 # Which process this is: "web" (set by tradingsite.asgi), "worker-bots", ...; empty for commands.
