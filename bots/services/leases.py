@@ -16,7 +16,7 @@ inserts that refer to a bot (facts, events) then need not wait for whoever works
 
 from collections.abc import Iterable
 from datetime import timedelta
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -81,7 +81,7 @@ def dispatch(limit: int = DISPATCH_LIMIT) -> list[tuple[UUID, int]]:
     unfinished cycle and no ``wake_at``. Retired bots never are. However many dispatchers run, each
     bot is given once: a row that another one holds is skipped, and a lease that travels is no longer free.
     """
-    facts: dict[str, str | int | timedelta] = {
+    facts: dict[str, Any] = {
         "open": CycleState.OPEN,
         "decided": CycleState.DECIDED,
         "silent": SILENT_AFTER,
