@@ -33,14 +33,19 @@ class Pages(BasePagination):
 
         Raises: InputError (VALIDATION_ERROR) naming page, page_size or both.
         """
-        faults: list[Fault] = []
-        self.page = _number(request, "page", 1, LAST_PAGE, faults)
-        self.page_size = _number(request, "page_size", DEFAULT_SIZE, LARGEST_SIZE, faults)
+        faults = self.faults(request)
         if faults:
             raise InputError("The page asked for does not exist.", faults=faults)
         self.total = queryset.count() if isinstance(queryset, QuerySet) else len(queryset)
         first = (self.page - 1) * self.page_size
         return list(queryset[first : first + self.page_size]) if first < self.total else []
+
+    def faults(self, request: Request) -> list[Fault]:
+        """What is wrong with the page asked for; a view that judges a query as a whole adds its own."""
+        faults: list[Fault] = []
+        self.page = _number(request, "page", 1, LAST_PAGE, faults)
+        self.page_size = _number(request, "page_size", DEFAULT_SIZE, LARGEST_SIZE, faults, alias="pageSize")
+        return faults
 
     def get_paginated_response(self, data: Any) -> Response:
         response = Response(data)
@@ -69,8 +74,8 @@ class Pages(BasePagination):
         ]
 
 
-def _number(request: Request, name: str, default: int, most: int, faults: list[Fault]) -> int:
-    text = request.query_params.get(name)
+def _number(request: Request, name: str, default: int, most: int, faults: list[Fault], *, alias: str = "") -> int:
+    text = request.query_params.get(name, request.query_params.get(alias))
     if text is None:
         return default
     if text.isascii() and text.isdigit() and len(text) <= 9 and 1 <= int(text) <= most:
