@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from engine import _jit, ledger, step, venue
+from engine import _jit, exchange, ledger, step, venue
 from engine._jit import entry, kernel
-from engine.domain.enums import Action, Leg, OrderType, Reason
+from engine.domain.enums import Action, Leg, OrderType
 from engine.domain.errors import DataError, Fault, InputError
 from engine.domain.events import Out
 from engine.domain.params import Params
@@ -24,9 +24,8 @@ from engine.domain.values import NOBODY_ELSE, Bars, Floats, Ints, Others, Series
 from engine.strategies import indicator_voting
 
 _HOLD, _BUY, _SELL = int(Action.HOLD), int(Action.BUY), int(Action.SELL)
-_MAIN, _STOP_LEG, _TARGET_LEG = int(Leg.MAIN), int(Leg.STOP), int(Leg.TARGET)
+_STOP_LEG, _TARGET_LEG = int(Leg.STOP), int(Leg.TARGET)
 _STOP = int(OrderType.STOP)
-_CANCELLED = int(Reason.CANCELLED)
 _NO_DAY = -(2**62)
 
 # Strategies that compute their signals; all others are given theirs.
@@ -354,7 +353,7 @@ def drive(
             return row
         ledger.roll_day(state, bars.day[row])
         for each in range(row, end):
-            _meet_venue(bars, params, state, book, out, each, state.account[0].rows + each - row, record)
+            exchange.meet_row(bars, params, state, book, out, each, state.account[0].rows + each - row, record)
         asked = out.counts[0]
         step.close_rows(state, others, params, signals, bars, row, end, out, record)
         for each in range(asked, out.counts[0]):
@@ -374,54 +373,6 @@ def _fits(out: Out, rows: int) -> bool:
         and out.counts[2] + need <= out.trips.shape[0]
         and out.counts[3] + 3 * rows <= out.decisions.shape[0]
     )
-
-
-@kernel
-def _meet_venue(
-    bars: Bars, params: Params, state: State, book: Book, out: Out, row: int, number: int, record: int
-) -> None:
-    """A bar meets what rests in the book; every fill is booked, and what it calls for rests too."""
-    symbol = bars.symbol[row]
-    if state.account[0].working == 0 and state.positions[symbol, 0].qty + state.positions[symbol, 1].qty == 0.0:
-        return
-    venue.begin_bar(book, symbol)
-    while True:
-        side, leg, price, qty = venue.match(book, params, symbol, bars, row)
-        if side < 0:
-            return
-        if qty > 0.0:
-            _take_fill(bars, params, state, book, out, row, number, side, leg, price, qty)
-        elif venue.fill(book, symbol, side, leg, 0.0) == 0.0:
-            step.order_closed(state, out, number, bars.open_ms[row], symbol, side, leg, _CANCELLED)
-            if not record:
-                out.counts[3] -= 1
-
-
-@kernel
-def _take_fill(
-    bars: Bars,
-    params: Params,
-    state: State,
-    book: Book,
-    out: Out,
-    row: int,
-    number: int,
-    side: int,
-    leg: int,
-    price: float,
-    qty: float,
-) -> None:
-    symbol = bars.symbol[row]
-    is_entry = book.orders[symbol, side, leg].is_entry
-    remaining = venue.fill(book, symbol, side, leg, qty)
-    fee = venue.fee(params, qty, price)
-    asked = out.counts[0]
-    open_ms = bars.open_ms[row]
-    step.book_fill(state, params, out, number, open_ms, symbol, side, leg, is_entry, qty, price, fee, remaining)
-    if state.positions[symbol, side].qty == 0.0:
-        venue.cancel_side(book, symbol, side)
-    for each in range(asked, out.counts[0]):
-        venue.accept(book, params, out.orders[each], 1 if is_entry else 2)
 
 
 @kernel

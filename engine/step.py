@@ -1,4 +1,4 @@
-"""The door: three facts move a bot. A bar closed, a fill arrived, an order ended without one.
+"""The door: four facts move a bot. A bar closed, a fill arrived, an order ended without one, an exit was asked.
 
 Each fact is answered with a new state, at most one order for each leg, and a record of why. The
 kernels below are the only decision path there is: ``run`` drives them over arrays, a live bot calls
@@ -20,7 +20,7 @@ from engine.risk import targets
 
 _LONG, _SHORT = int(Side.LONG), int(Side.SHORT)
 _MAIN = int(Leg.MAIN)
-_HOLD = int(Action.HOLD)
+_HOLD, _CLOSE = int(Action.HOLD), int(Action.CLOSE)
 _OK = int(Reason.NONE)
 _NO_SIGNAL = int(Reason.NO_SIGNAL)
 _HELD = int(Reason.ALREADY_HELD)
@@ -93,16 +93,33 @@ def on_order_closed(
     """
     _jit.ready()
     mine, out = copied(state), room(1)
-    account = mine.account[0]
-    number = int(account["rows"]) if row is None else row
-    at_ms = int(account["last_open_ms"]) if open_ms is None else open_ms
+    number, at_ms = _moment(mine, row, open_ms)
     _closed(mine, out, number, at_ms, int(symbol), int(side), int(leg), int(reason))
+    return _answer(mine, out)
+
+
+def on_exit_asked(state: State, *, symbol: int, side: int, row: int | None = None, open_ms: int | None = None) -> Step:
+    """An operator wants a position closed: the order for all of it, or the reason why there is none.
+
+    The record is a decision with signal CLOSE, without votes. row, open_ms: the bar after which it
+    was asked; the last one stepped where they are not given.
+    """
+    _jit.ready()
+    mine, out = copied(state), room(1)
+    number, at_ms = _moment(mine, row, open_ms)
+    _exit_asked(mine, out, number, at_ms, int(symbol), int(side))
     return _answer(mine, out)
 
 
 def copied(state: State) -> State:
     """The state as arrays of its own."""
     return State._make(part.copy() for part in state)
+
+
+def _moment(state: State, row: int | None, open_ms: int | None) -> tuple[int, int]:
+    account = state.account[0]
+    number = int(account["rows"]) if row is None else row
+    return number, int(account["last_open_ms"]) if open_ms is None else open_ms
 
 
 def _floats(others: Others) -> Others:
@@ -142,6 +159,15 @@ def _book(
 @entry
 def _closed(state: State, out: Out, row: int, open_ms: int, symbol: int, side: int, leg: int, reason: int) -> None:
     order_closed(state, out, row, open_ms, symbol, side, leg, reason)
+
+
+@entry
+def _exit_asked(state: State, out: Out, row: int, open_ms: int, symbol: int, side: int) -> None:
+    wanted, reason, asked = 0, _NOTHING_TO_CLOSE, out.counts[0]
+    if state.positions[symbol, side].qty > 0.0:
+        wanted = _EXIT_LONG if side == _LONG else _EXIT_SHORT
+        reason = _exit(state, out, row, open_ms, symbol, side)
+    _write_told(state, out, row, open_ms, symbol, _CLOSE, wanted, out.counts[0] - asked, reason)
 
 
 @kernel
@@ -406,21 +432,28 @@ def _write_trip(state: State, out: Out, row: int, open_ms: int, symbol: int, sid
 def order_closed(state: State, out: Out, row: int, open_ms: int, symbol: int, side: int, leg: int, reason: int) -> None:
     """Free the leg of an order that ended, and write down why."""
     orders.release(state, symbol, side, leg)
-    account = state.account[0]
+    _write_told(state, out, row, open_ms, symbol, _HOLD, 0, 0, reason)
+
+
+@kernel
+def _write_told(
+    state: State, out: Out, row: int, open_ms: int, symbol: int, signal: int, wanted: int, asked: int, reason: int
+) -> None:
+    """The record of what did not come from a bar: no strategy, no votes, the last close and equity."""
     decision = out.decisions[out.counts[3]]
     out.counts[3] += 1
     decision.row = row
     decision.open_ms = open_ms
     decision.symbol = symbol
-    decision.signal = 0
-    decision.target = 0
+    decision.signal = signal
+    decision.target = wanted
     decision.strategy = -1
     decision.fills = 0
-    decision.orders = 0
+    decision.orders = asked
     decision.reason = reason
     decision.confidence = 0.0
     decision.votes = 0
     decision.price = state.slots[symbol].mark
-    decision.equity = account.equity
+    decision.equity = state.account[0].equity
     decision.long_qty = state.positions[symbol, _LONG].qty
     decision.short_qty = state.positions[symbol, _SHORT].qty

@@ -8,9 +8,9 @@ import time
 
 import numpy as np
 
-from engine import _jit, run, step
+from engine import _jit, exchange, run, step
 from engine.domain.enums import Leg, Reason, Side
-from engine.domain.events import FILL
+from engine.domain.events import FILL, ORDER
 from engine.domain.params import INSTRUMENT_PARAMS, LIMITS, NO_LIMIT, SIDE_PARAMS, VENUE, Params
 from engine.domain.values import Bars, Series
 from engine.strategies import DECLARED
@@ -61,6 +61,11 @@ def main() -> None:
     fill["is_entry"], fill["qty"], fill["price"] = 1, 1.0, 100.0
     step.on_fill(state, fill, plan.params, day=0)
     step.on_order_closed(state, symbol=0, side=Side.LONG, leg=Leg.MAIN, reason=Reason.CANCELLED)
+    step.on_exit_asked(state, symbol=0, side=Side.LONG)
+    account = run.start(plan)
+    placed = exchange.place(account.state, account.book, np.zeros(1, ORDER), plan.params)
+    exchange.meet(*placed, one_bar, plan.params)
+    exchange.cancel(*placed, symbol=0, side=Side.LONG, leg=Leg.MAIN)
     sys.stdout.write(f"engine {_jit.fingerprint()[:16]} ready in {time.perf_counter() - began:.1f} s\n")
 
 
