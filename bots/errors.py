@@ -1,6 +1,6 @@
 """What can go wrong with a bot, beside what is wrong with a field of it."""
 
-from engine.domain.errors import NotFound, WrongState
+from engine.domain.errors import DataError, NotFound, WrongState
 
 
 class BotNotFound(NotFound):
@@ -14,6 +14,41 @@ class BotRunning(WrongState):
     """The bot trades; what was asked needs it stopped."""
 
     code = "BOT_RUNNING"
+    component = "bots"
+
+
+class BotAlreadyRunning(WrongState):
+    """The bot trades already; it cannot be started again."""
+
+    code = "BOT_ALREADY_RUNNING"
+    component = "bots"
+
+
+class BotNotRunning(WrongState):
+    """The bot does not trade; there is nothing to stop or to pause."""
+
+    code = "BOT_NOT_RUNNING"
+    component = "bots"
+
+
+class BotNotPaused(WrongState):
+    """The bot is not paused; there is nothing to resume."""
+
+    code = "BOT_NOT_PAUSED"
+    component = "bots"
+
+
+class BotHoldsPositions(WrongState):
+    """The bot holds something, or an order of it may still fill; what was asked needs it flat."""
+
+    code = "BOT_HOLDS_POSITIONS"
+    component = "bots"
+
+
+class CycleBlocked(DataError):
+    """While the bot decided, configuration or an operator changed what it decides on, again and again."""
+
+    code = "CYCLE_BLOCKED"
     component = "bots"
 
 

@@ -86,6 +86,15 @@ def strategy_values(content: Content) -> list[dict[str, Any]]:
     ]
 
 
+def trading_window(content: Content) -> tuple[int, int]:
+    """(first, last) minute of the day in New York in which the bot acts on signals, both included."""
+    bot = _values(content, "", "bot")
+    return (
+        60 * bot["start_hour"] + bot["start_minute"],
+        60 * bot["end_hour"] + bot["end_minute"],
+    )
+
+
 def _refuse_unknown(bot: Mapping[str, Any], instruments: Sequence[Instrument]) -> None:
     known = {instrument.symbol for instrument in instruments}
     faults = [

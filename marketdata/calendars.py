@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.domain.values import Ints
-from marketdata.timeframes import DAY_MS, HOUR_MS, MINUTE_MS, is_session_based
+from marketdata.timeframes import DAY_MS, DURATION_MS, HOUR_MS, MINUTE_MS, is_session_based
 
 ALWAYS = "24/7"
 FOREX = "24/5"
@@ -31,6 +31,8 @@ ZONES: dict[str, str] = {
     "XHKG": "Asia/Hong_Kong",
     "XASX": "Australia/Sydney",
 }
+# The documented windows are New York's, for every symbol.
+WINDOW_ZONE = "America/New_York"
 FOREX_ROLL_MS = 7 * HOUR_MS
 _EPOCH_DATE = date(1970, 1, 1)
 
@@ -48,6 +50,18 @@ def trading_days(open_ms: Ints, calendar: str, *, timeframe: str | None = None) 
     if calendar == FOREX:
         local_ms = local_ms + FOREX_ROLL_MS
     return (local_ms // DAY_MS).astype(np.int32)
+
+
+def inside_window(open_ms: Ints, window: tuple[int, int], *, timeframe: str) -> NDArray[np.bool_]:
+    """Which bars close between two minutes of the day in New York, both included, daylight saving minded.
+
+    Bars of a day or more have no time of day: they are always inside.
+    """
+    if is_session_based(timeframe) or not open_ms.size:
+        return np.ones(open_ms.size, np.bool_)
+    close_ms = open_ms + DURATION_MS[timeframe]
+    minute = (close_ms + offsets_ms(close_ms, WINDOW_ZONE)) % DAY_MS // MINUTE_MS
+    return (minute >= window[0]) & (minute <= window[1])
 
 
 def offsets_ms(at_ms: Ints, zone: str) -> Ints:

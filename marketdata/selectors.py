@@ -229,6 +229,11 @@ def trading_days(open_ms: Ints, calendar: str, *, timeframe: str | None = None) 
     return calendars.trading_days(open_ms, calendar, timeframe=timeframe)
 
 
+def inside_window(open_ms: Ints, window: tuple[int, int], *, timeframe: str) -> NDArray[np.bool_]:
+    """Which bars close inside a trading window. See ``calendars.inside_window``."""
+    return calendars.inside_window(open_ms, window, timeframe=timeframe)
+
+
 def instruments(symbols: Iterable[str]) -> dict[str, EngineInstrument]:
     """The engine's instruments of those symbols that are defined, in one query."""
     return {row.symbol: mappers.engine_instrument(row) for row in Instrument.objects.filter(symbol__in=list(symbols))}
