@@ -30,8 +30,9 @@ class Turn(NamedTuple):
     """One thing that happened in the course of a bar, and what followed from it.
 
     fills (1 or 0,) FILL. closed (0 or 1,) DECISION: an order of which nothing remains ended without
-    a fill, and ``ended`` is its (symbol, side, leg). orders (k,) ORDER: brackets and other exits the fill brought to rest, or changed. trips
-    (0 or 1,) ROUND_TRIP: the position is flat, and whatever rested for it ended.
+    a fill, and ``ended`` is its (symbol, side, leg). orders (k,) ORDER: brackets and other exits the
+    fill brought to rest, or changed. trips (0 or 1,) ROUND_TRIP: the position is flat, and whatever
+    rested for it ended.
     """
 
     fills: NDArray[np.void]
