@@ -17,9 +17,9 @@ from typing import Any
 from django.db import transaction
 
 from bots import mappers, selectors
-from bots.errors import BotRunning
+from bots.errors import BotHoldsPositions, BotRunning
 from bots.mappers import Definition, Key
-from bots.models import Bot, BotStatus
+from bots.models import Bot, BotStatus, IntentState, OrderIntent, Position
 from configuration import services as configuration
 from configuration.catalogue import CATALOGUE
 from configuration.services import Actor, ClearValue, Operation, SetValue, bot_scope
@@ -29,6 +29,14 @@ from marketdata import selectors as marketdata
 MAX_NAME = 100
 MAX_SYMBOLS = 200
 _ALIVE = (BotStatus.RUNNING, BotStatus.PAUSED)
+# An adopted order was given up by us and turned up at the broker after all.
+_MAY_FILL = (
+    IntentState.PENDING,
+    IntentState.SUBMITTING,
+    IntentState.UNKNOWN,
+    IntentState.WORKING,
+    IntentState.ADOPTED,
+)
 
 
 def define(*, owner_id: int, form: Mapping[str, Any], actor: Actor, source: str, reason: str, now: datetime) -> Bot:
@@ -92,15 +100,29 @@ def retire(*, bot_id: uuid.UUID, now: datetime, owner_id: int | None = None) -> 
 
     ``owner_id``: as for ``redefine``.
 
-    Raises: BOT_NOT_FOUND, BOT_RUNNING while it is running or paused.
+    Raises: BOT_NOT_FOUND, BOT_RUNNING while it is running or paused, BOT_HOLDS_POSITIONS.
     """
     with transaction.atomic():
         bot = selectors.bot(bot_id, owner_id=owner_id, lock=True)
         if bot.status in _ALIVE:
             raise BotRunning(f"{bot.name} is {bot.status}; stop it before deleting it.")
+        refuse_while_holding(bot, before="deleting it")
         bot.retired_at = bot.updated_at = now
         bot.save(update_fields=["retired_at", "updated_at"])
     return bot
+
+
+def refuse_while_holding(bot: Bot, *, before: str) -> None:
+    """Raise BOT_HOLDS_POSITIONS where it holds something or an order of it may still fill.
+
+    ``bot``: its row, locked by the caller. ``before``: what was asked, for the message.
+    """
+    held = Position.objects.filter(bot=bot, is_open=True).values_list("symbol", flat=True)
+    asked = OrderIntent.objects.filter(bot=bot, state__in=_MAY_FILL).values_list("symbol", flat=True)
+    if symbols := sorted({*held, *asked}):
+        raise BotHoldsPositions(
+            f"{bot.name} holds, or has orders working in, {', '.join(symbols)}; close them before {before}."
+        )
 
 
 def _checked(form: Mapping[str, Any], *, reason: str, operations_for: uuid.UUID, replaced: Iterable[Key]) -> Definition:
