@@ -1,7 +1,7 @@
 """Bots over HTTP: parse, one call, answer."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -16,7 +16,8 @@ from rest_framework.response import Response
 
 from bots import selectors
 from bots.api.output import bot_output
-from bots.services import definition
+from bots.selectors import summary
+from bots.services import definition, lifecycle
 from configuration import selectors as configuration
 from configuration.services import Actor
 from engine.domain.errors import Fault, InputError
@@ -30,7 +31,7 @@ class Bots(GenericAPIView[Any]):
     @extend_schema(operation_id="bots_list", responses=OpenApiTypes.OBJECT)
     def get(self, request: Request) -> Response:
         page = self.paginate_queryset(selectors.bots(owner_id=seen_by(request)))
-        return self.get_paginated_response([bot_output(one) for one in selectors.described(page or [])])
+        return self.get_paginated_response(_outputs(page or []))
 
     @extend_schema(operation_id="bots_create", request=OpenApiTypes.OBJECT, responses={201: OpenApiTypes.OBJECT})
     def post(self, request: Request) -> Response:
@@ -38,7 +39,7 @@ class Bots(GenericAPIView[Any]):
         bot = definition.define(
             owner_id=owner_id(request), form=form, actor=actor_of(request), source="api", reason=reason, now=_now()
         )
-        return Response(bot_output(selectors.described([bot])[0]), status=status.HTTP_201_CREATED)
+        return Response(_outputs([bot])[0], status=status.HTTP_201_CREATED)
 
 
 class OneBot(GenericAPIView[Any]):
@@ -48,7 +49,7 @@ class OneBot(GenericAPIView[Any]):
     def get(self, request: Request, bot_id: UUID) -> Response:
         bot = selectors.bot(bot_id, owner_id=seen_by(request))
         head = configuration.head()
-        answer = Response(bot_output(selectors.described([bot])[0]))
+        answer = Response(_outputs([bot])[0])
         answer["ETag"] = f'"cfg-{head.version}-{head.hash[:8]}"'
         return answer
 
@@ -65,12 +66,55 @@ class OneBot(GenericAPIView[Any]):
             owner_id=seen_by(request),
             base_version=_if_match(request),
         )
-        return Response(bot_output(selectors.described([bot])[0]))
+        return Response(_outputs([bot])[0])
 
     @extend_schema(operation_id="bots_retire", responses={204: None})
     def delete(self, request: Request, bot_id: UUID) -> Response:
         definition.retire(bot_id=bot_id, now=_now(), owner_id=seen_by(request))
         return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class _Control(GenericAPIView[Any]):
+    """One step in a bot's life; which, the subclass says. Answers the bot as it is then."""
+
+    def act(self, bot_id: UUID, **said: Any) -> selectors.Bot:
+        raise NotImplementedError
+
+    def post(self, request: Request, bot_id: UUID) -> Response:
+        bot = self.act(bot_id, actor=actor_of(request), now=_now(), owner_id=seen_by(request))
+        return Response(_outputs([bot])[0])
+
+
+@extend_schema(request=None, responses=OpenApiTypes.OBJECT)
+class Start(_Control):
+    """Let a stopped or failed bot trade, or a paused one go on."""
+
+    def act(self, bot_id: UUID, **said: Any) -> selectors.Bot:
+        return lifecycle.start(bot_id, **said)
+
+
+@extend_schema(request=None, responses=OpenApiTypes.OBJECT)
+class Stop(_Control):
+    """End a bot's cycles. What it holds stays, and so do its stops and targets at the broker."""
+
+    def act(self, bot_id: UUID, **said: Any) -> selectors.Bot:
+        return lifecycle.stop(bot_id, **said)
+
+
+@extend_schema(request=None, responses=OpenApiTypes.OBJECT)
+class Pause(_Control):
+    """Let a running bot skip its cycles."""
+
+    def act(self, bot_id: UUID, **said: Any) -> selectors.Bot:
+        return lifecycle.pause(bot_id, **said)
+
+
+@extend_schema(request=None, responses=OpenApiTypes.OBJECT)
+class Resume(_Control):
+    """Let a paused bot go on."""
+
+    def act(self, bot_id: UUID, **said: Any) -> selectors.Bot:
+        return lifecycle.resume(bot_id, **said)
 
 
 def body_of(request: Request) -> tuple[Mapping[str, Any], str]:
@@ -110,6 +154,12 @@ def owner_id(request: Request) -> int:
 def seen_by(request: Request) -> int | None:
     """Whose bots the caller sees: their own, or (None) everybody's."""
     return None if getattr(request.user, "is_superuser", False) else owner_id(request)
+
+
+def _outputs(bots: Sequence[selectors.Bot]) -> list[dict[str, Any]]:
+    """Each bot with how it does; the same queries for however many."""
+    figures = summary.figures(bots, now=_now())
+    return [bot_output(one, figures[one.bot.id]) for one in selectors.described(bots)]
 
 
 def _now() -> datetime:

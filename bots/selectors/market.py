@@ -13,12 +13,12 @@ from uuid import UUID
 from django.db.models import Q
 
 from bots.errors import SymbolNotFound
+from bots.mappers import decimal_of, moment_of
 from engine.domain.errors import DataError
 from marketdata import selectors as marketdata
 from marketdata.selectors import Feed
 from marketdata.timeframes import DURATION_MS
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAYS = {"today": 0, "week": 7, "month": 30}
 RECENT = tuple(_DAYS)
 """Stretches of time that end now."""
@@ -36,14 +36,9 @@ class Quote(NamedTuple):
     volume: Decimal
 
 
-def at(moment_ms: int) -> datetime:
-    """UTC milliseconds as a datetime."""
-    return _EPOCH + timedelta(milliseconds=moment_ms)
-
-
 def event_now(feed: Feed, *, now: datetime) -> datetime:
     """Event time: the close of the newest published bar; ``now`` before the first."""
-    return now if feed.due_ms is None else at(feed.due_ms)
+    return now if feed.due_ms is None else moment_of(feed.due_ms)
 
 
 def recent(stretch: str, *, now: datetime) -> Q:
@@ -92,22 +87,17 @@ def _quote(symbol: str, timeframe: str, dataset_id: UUID, now_ms: int) -> Quote 
     bars = marketdata.closed_bars(dataset_id, end_ms=now_ms + 1)
     if not len(bars.open_ms):
         return None
-    closes = [_decimal(float(close)) for close in bars.close[-2:]]
+    closes = [decimal_of(close) for close in bars.close[-2:]]
     change = closes[1] - closes[0] if len(closes) == 2 else None
     return Quote(
         symbol=symbol,
         timeframe=timeframe,
-        at=at(int(bars.open_ms[-1]) + DURATION_MS[timeframe]),
+        at=moment_of(int(bars.open_ms[-1]) + DURATION_MS[timeframe]),
         price=closes[-1],
         change=change,
         change_percent=None if change is None else round(100 * change / closes[0], 2),
-        volume=_decimal(float(bars.volume[-1])),
+        volume=decimal_of(bars.volume[-1]),
     )
-
-
-def _decimal(value: float) -> Decimal:
-    """The decimal a float of a series stands for: bars are on ticks."""
-    return Decimal(repr(value))
 
 
 def _start(stretch: str, last: datetime) -> datetime:
