@@ -5,6 +5,7 @@ trades       executed orders and their statistics
 positions    what is held, and what was
 decisions    what was decided, on which facts, and what followed
 orders       what was asked of brokers, and what became of it
+runs         runs and their cycles, as they were stored
 summary      how bots are doing, one by one and together
 """
 
@@ -20,16 +21,22 @@ from bots.selectors.definitions import (
     own_parameters,
     scope_of,
 )
+from bots.selectors.runs import EngineRun, decided_cycles, decision_facts, fill_facts, runs
 
 __all__ = [
     "Bot",
     "BotStatus",
     "Described",
+    "EngineRun",
     "bot",
     "bot_named",
     "bots",
+    "decided_cycles",
+    "decision_facts",
     "described",
+    "fill_facts",
     "has_ever_had_one",
     "own_parameters",
+    "runs",
     "scope_of",
 ]

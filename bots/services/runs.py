@@ -142,20 +142,32 @@ def _plan(content: Mapping[str, Any], instruments: Sequence[Instrument]) -> Plan
 
 
 def state_under(engine_run: EngineRun, setting: Setting) -> State:
-    """The run's state, made fit for the setting.
-
-    Where the strategy's own parameters changed since the last cycle, its indicators are warmed
-    again from the last bars the run has stepped; the books stay as they are.
-    """
+    """The run's state, made fit for the setting."""
     state = stepping.from_bytes(bytes(engine_run.state))
-    if setting.frozen.hash == engine_run.snapshot_id:
+    return adapted(
+        state,
+        engine_run=engine_run,
+        snapshot_hash=engine_run.snapshot_id,
+        setting=setting,
+        last_open_ms=engine_run.last_open_ms,
+    )
+
+
+def adapted(
+    state: State, *, engine_run: EngineRun, snapshot_hash: str, setting: Setting, last_open_ms: int | None
+) -> State:
+    """A state that was made under ``snapshot_hash``, fit to go on under the setting.
+
+    Where the strategy's own parameters changed, its indicators are warmed again from the last bars
+    that were stepped (``last_open_ms`` the newest of them); the books stay as they are.
+    """
+    if setting.frozen.hash == snapshot_hash:
         return state
-    before = configuration_mappers.strategy_values(configuration.snapshot(engine_run.snapshot_id))
+    before = configuration_mappers.strategy_values(configuration.snapshot(snapshot_hash))
     if before == configuration_mappers.strategy_values(setting.frozen.content):
         return state
-    fresh = run.start(setting.plan).state
-    state = state._replace(scratch=fresh.scratch)
-    past = _last_bars(engine_run)
+    state = state._replace(scratch=run.start(setting.plan).state.scratch)
+    past = _last_bars(engine_run, last_open_ms)
     if len(past.open_ms):
         run.strategy_signals(setting.plan, state, past)
     return state
@@ -187,16 +199,18 @@ def frequency_of(bot: Bot) -> timedelta:
     return timedelta(seconds=frozen.content["nodes"][""]["bot.trading_frequency"]["value"])
 
 
-def _last_bars(engine_run: EngineRun) -> Bars:
-    if engine_run.last_open_ms is None:
-        return bars_between(engine_run, after_ms=0, to_ms=None)
-    parts, days = [], []
+def _last_bars(engine_run: EngineRun, last_open_ms: int | None) -> Bars:
+    if last_open_ms is None:
+        return bars_between(engine_run, after_ms=None, to_ms=None)
+    series, days = [], []
     for one in engine_run.datasets:
-        found = marketdata.closed_bars(one["id"], end_ms=engine_run.last_open_ms + 1)
+        # Only what this run has stepped: a backtest that starts with it knows no more.
+        start = None if engine_run.after_ms is None else engine_run.after_ms + 1
+        found = marketdata.closed_bars(one["id"], start_ms=start, end_ms=last_open_ms + 1)
         tail = Series._make(column[-WARM_UP_BARS:] for column in found)
-        parts.append(tail)
+        series.append(tail)
         days.append(marketdata.trading_days(tail.open_ms, one["calendar"], timeframe=engine_run.timeframe))
-    return run.merge(parts, days)
+    return run.merge(series, days)
 
 
 def _datasets(bot: Bot) -> list[dict[str, str]]:
