@@ -4,12 +4,16 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
+import structlog
 from django.db import transaction
 
 from bots import selectors
 from bots.models import Bot
-from bots.services import definition
+from bots.services import definition, lifecycle
 from configuration.services import Actor
+from engine.domain.errors import InputError
+
+logger = structlog.get_logger(__name__)
 
 SYMBOLS: Final = ("AAPL", "GOOG", "IBM", "MSFT")
 REASON: Final = "Demo bot, made at the first start"
@@ -62,16 +66,27 @@ _FORMS: Final[tuple[Mapping[str, Any], ...]] = (
 
 
 def create_demo_bots(*, owner_id: int, now: datetime) -> list[Bot]:
-    """Make the demo bots for an owner who has never had a bot; those made.
+    """Make and start the demo bots for an owner who has never had a bot; those made.
 
-    Later starts make none: one that was renamed would be made again, one that was retired come back.
+    Later starts touch none: one that was renamed would be made again, one that was retired come back,
+    one that was stopped trade again.
 
     Raises: VALIDATION_ERROR while the sample symbols are not imported.
     """
     with transaction.atomic():
         if selectors.has_ever_had_one(owner_id=owner_id):
             return []
-        return [
-            definition.define(owner_id=owner_id, form=form, actor=_ACTOR, source="system", reason=REASON, now=now)
-            for form in _FORMS
-        ]
+        return [_started(_made(form, owner_id=owner_id, now=now), now=now) for form in _FORMS]
+
+
+def _made(form: Mapping[str, Any], *, owner_id: int, now: datetime) -> Bot:
+    return definition.define(owner_id=owner_id, form=form, actor=_ACTOR, source="system", reason=REASON, now=now)
+
+
+def _started(bot: Bot, *, now: datetime) -> Bot:
+    try:
+        return lifecycle.start(bot.id, actor=_ACTOR, now=now)
+    except InputError as refused:
+        # Its symbols are known, but have no bars: the bot stays, and its page says what start needs.
+        logger.warning("demo.not_started", bot_id=str(bot.id), because=str(refused))
+        return bot

@@ -1,5 +1,6 @@
-"""Rows of runs, cycles, positions and intents for tests that need them there, and no engine to make them."""
+"""Rows of bars, runs, cycles, positions and intents for tests that need them there, and no engine to make them."""
 
+import io
 from decimal import Decimal
 from typing import Any
 
@@ -10,11 +11,21 @@ from bots.models import (
     Cycle,
     CycleState,
     EngineRun,
+    IntentState,
+    OrderIntent,
     Position,
 )
 from bots.tests.builders import NOW
 from configuration import selectors as configuration
 from configuration import services as configuration_services
+from marketdata import services as marketdata
+
+
+def two_bars(symbol: str) -> None:
+    """A dataset of two days."""
+    lines = ["timestamp,open,high,low,close,volume", "2024-01-02,99,101,98,100,1000", "2024-01-03,100,102,99,101,1000"]
+    request = marketdata.ImportRequest(symbol=symbol, timeframe="1d", source="test", adjustment="adjusted")
+    marketdata.import_csv(io.BytesIO("\n".join(lines).encode()), request, now=NOW)
 
 
 def a_run(bot: Bot, **changes: Any) -> EngineRun:
@@ -59,4 +70,26 @@ def a_position(run: EngineRun, symbol: str = "AAPL") -> Position:
         cost=Decimal(500),
         current_price=Decimal(100),
         opened_at=NOW,
+    )
+
+
+def an_intent(run: EngineRun, state: IntentState, symbol: str = "AAPL") -> OrderIntent:
+    """An operator's order to buy five, in ``state``."""
+    return OrderIntent.objects.create(
+        bot=run.bot,
+        run=run,
+        account=run.account,
+        snapshot_id=run.snapshot_id,
+        origin="operator",
+        symbol=symbol,
+        side="long",
+        leg=0,
+        action="buy",
+        order_type="market",
+        is_entry=True,
+        qty=Decimal(5),
+        state=state,
+        client_order_id=f"test-{run.id}-{symbol}-{state}",
+        asked_at=NOW,
+        claimed_at=NOW,
     )

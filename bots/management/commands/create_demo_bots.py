@@ -11,7 +11,7 @@ from engine.domain.errors import InputError
 
 
 class Command(BaseCommand):
-    help = "Create the demo bots for the first administrator. Does nothing where they are, or were, there."
+    help = "Create and start the demo bots of the first administrator. Does nothing where they are, or were, there."
 
     def handle(self, *args: Any, **options: Any) -> None:
         owner = get_user_model().objects.filter(is_superuser=True, is_active=True).order_by("id").first()
