@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from decimal import Context, Decimal
 from enum import StrEnum
 from math import isfinite
-from typing import Any
+from typing import Any, overload
 from uuid import UUID
 
 from django.core.exceptions import ObjectDoesNotExist
@@ -166,6 +166,10 @@ def plain(value: Decimal | None) -> str | None:
     return format(stored.normalize(_DIGITS), "f") if stored else "0"
 
 
+@overload
+def moment(at: datetime) -> str: ...
+@overload
+def moment(at: None) -> None: ...
 def moment(at: datetime | None) -> str | None:
     """A time in UTC, as the API writes it."""
     return None if at is None else at.astimezone(UTC).isoformat().replace("+00:00", "Z")

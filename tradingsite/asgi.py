@@ -1,4 +1,4 @@
-"""The web process: Django over ASGI."""
+"""The web process: Django over ASGI, and the sockets of tradingsite.routing."""
 
 import os
 
@@ -9,6 +9,9 @@ from tradingsite import deployment
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", deployment.load().settings_module)
 
+from channels.routing import ProtocolTypeRouter
 from django.core.asgi import get_asgi_application
 
-application = get_asgi_application()
+from tradingsite import routing
+
+application = ProtocolTypeRouter({"http": get_asgi_application(), "websocket": routing.websocket})

@@ -23,6 +23,7 @@ def main() -> None:
         timeout_graceful_shutdown=_GRACE_SECONDS,
         lifespan="off",
         ws="websockets-sansio",
+        ws_max_size=64 * 1024,  # what browsers send; nothing of ours is longer than a word
         server_header=False,
         access_log=False,
         log_config=None,  # Django's LOGGING has configured everything by then

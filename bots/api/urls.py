@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from bots.api import market, records, views
+from bots.api import live, market, records, views
 
 urlpatterns = [
     path("bots", views.Bots.as_view(), name="api-bots"),
@@ -11,6 +11,8 @@ urlpatterns = [
     path("bots/<uuid:bot_id>/stop", views.Stop.as_view(), name="api-bot-stop"),
     path("bots/<uuid:bot_id>/pause", views.Pause.as_view(), name="api-bot-pause"),
     path("bots/<uuid:bot_id>/resume", views.Resume.as_view(), name="api-bot-resume"),
+    path("live", live.LiveOverview.as_view(), name="api-live"),
+    path("live/bots/<uuid:bot_id>", live.LiveBot.as_view(), name="api-live-bot"),
     path("trades", records.Trades.as_view(), name="api-trades"),
     path("trades/stats", records.TradeStatistics.as_view(), name="api-trades-stats"),
     path("trades/<uuid:trade_id>", records.OneTrade.as_view(), name="api-trade"),

@@ -17,7 +17,7 @@ from django.contrib.postgres.expressions import ArraySubquery
 from django.db import connection, transaction
 from django.db.models import OuterRef
 
-from bots.models import Bot, Decision, OrderIntent, Position, Trade
+from bots.models import Bot, Decision, EngineRun, OrderIntent, Position, Trade
 from bots.selectors import definitions, market, orders, positions, summary
 from bots.selectors.summary import Figures, Summary
 from configuration import selectors as configuration
@@ -49,9 +49,10 @@ class Overview(NamedTuple):
 
 
 class Page(NamedTuple):
-    """One bot. Decisions, orders and trades: the newest fifty, newest first."""
+    """One bot. Decisions, orders and trades: the newest fifty, newest first. ``datasets``: of its newest run."""
 
     bot: Shown
+    datasets: Sequence[Mapping[str, str]]
     clocks: Mapping[str, Feed]
     positions: Sequence[Position]
     decisions: Sequence[Decision]
@@ -83,6 +84,7 @@ def one_bot(bot_id: UUID, *, owner_id: int | None, now: datetime) -> Page:
         shown = _shown([bot], last, now=now)
         return Page(
             bot=shown[0],
+            datasets=_datasets(shown[0].figures.run),
             clocks=market.clocks(),
             positions=list(positions.matching(bot_id=bot_id).order_by("symbol", "opened_at", "id")),
             decisions=newest,
@@ -109,6 +111,10 @@ def _shown(bots: Sequence[Bot], last: Mapping[UUID, Decision], *, now: datetime)
         Shown(bot, figures[bot.id], Decimal(parameters["bot.capital"].value), last.get(bot.id))
         for bot, parameters in zip(bots, resolved, strict=True)
     ]
+
+
+def _datasets(run: EngineRun | None) -> Sequence[Mapping[str, str]]:
+    return [] if run is None else EngineRun.objects.filter(id=run.id).values_list("datasets", flat=True)[0]
 
 
 def _decisions(bots: Iterable[Bot], *, most: int) -> tuple[list[Decision], dict[UUID, Decision]]:

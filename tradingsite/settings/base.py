@@ -151,6 +151,22 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 }
 DJANGO_STRUCTLOG_CELERY_ENABLED = True
 
+# The way of events to browsers. Keys of its own beside Celery's; the queue of each web process holds a
+# minute of a busy fleet, and a socket joins its groups every five seconds.
+CHANNEL_LAYERS: dict[str, Any] = {
+    "default": {
+        "BACKEND": "channels_redis.core.RedisChannelLayer",
+        "CONFIG": {
+            # Longer than the five seconds for which the layer waits on Redis for a message.
+            "hosts": [{"address": REDIS_URL, "socket_connect_timeout": 2, "socket_timeout": 10}],
+            "prefix": "tradingsite.live",
+            "capacity": 1000,
+            "expiry": 10,
+            "group_expiry": 30,
+        },
+    }
+}
+
 # --- the API
 
 REST_FRAMEWORK: dict[str, Any] = {
