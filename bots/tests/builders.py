@@ -24,6 +24,7 @@ from bots.models import (
 from bots.services import definition
 from configuration.services import Actor
 from marketdata import services as marketdata
+from marketdata.services import replay
 
 NOW = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 ACTOR = Actor(kind="user", id="7", label="olga")
@@ -59,6 +60,14 @@ def redefined(bot: Bot, **changes: Any) -> Bot:
     return definition.redefine(
         bot_id=bot.id, form=a_form(**changes), actor=ACTOR, source="test", reason=REASON, now=NOW
     )
+
+
+def a_replay(timeframe: str, newest: datetime, *, epoch: int = 1) -> None:
+    """A replay whose newest published bar opened then, in its ``epoch``-th round."""
+    replay.ensure(timeframe, bars_per_second=Decimal(1))
+    for ended in range(1, epoch):
+        replay.new_epoch(timeframe, epoch=ended)
+    assert replay.advance(timeframe, epoch=epoch, from_ms=None, to_ms=int(newest.timestamp()) * 1000)
 
 
 # --- rows of what a bot did, without an engine that makes them; a run comes from ``bots.tests.rows``
