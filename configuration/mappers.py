@@ -60,9 +60,9 @@ def engine_params(content: Content, *, instruments: Sequence[Instrument], venue:
     by_symbol = {instrument.symbol: instrument for instrument in instruments}
     return Params(
         sides=_sides(content),
-        instruments=_instruments([by_symbol[symbol] for symbol in bot["symbols"]]),
+        instruments=instrument_records([by_symbol[symbol] for symbol in bot["symbols"]]),
         limits=_limits(content),
-        venue=_venue(venue),
+        venue=venue_record(venue),
         strategy_weights=_weights(content, "strategy_weights", bot["strategy"]),
         timeframe_weights=_weights(content, "timeframe_weights", bot["timeframe"]),
         timeframe_ranks=np.array([TIMEFRAME_RANKS[bot["timeframe"]]], dtype=np.float64),
@@ -170,7 +170,8 @@ def _added_limits(content: Content, node: str, prefix: str, *, scope: str) -> di
     }
 
 
-def _instruments(instruments: Sequence[Instrument]) -> NDArray[np.void]:
+def instrument_records(instruments: Sequence[Instrument]) -> NDArray[np.void]:
+    """(symbols,) INSTRUMENT_PARAMS: what the venue demands, in the order given."""
     rows = np.zeros(len(instruments), dtype=params.INSTRUMENT_PARAMS)
     for row, instrument in zip(rows, instruments, strict=True):
         for field in params.INSTRUMENT_PARAMS.names or ():
@@ -192,7 +193,8 @@ def _limits(content: Content) -> NDArray[np.void]:
     return _record(params.LIMITS, record)
 
 
-def _venue(venue: VenueSettings) -> NDArray[np.void]:
+def venue_record(venue: VenueSettings) -> NDArray[np.void]:
+    """(1,) VENUE: basis points as fractions."""
     record = venue._asdict()
     record["fee_fraction"] = record.pop("fee_bps") / 10_000
     record["slippage_fraction"] = record.pop("slippage_bps") / 10_000

@@ -80,8 +80,17 @@ def rules(instruments: NDArray[np.void], venue_settings: NDArray[np.void], *, ca
     sides["risk_enabled"] = 1
     limits["capital"] = capital
     ones, weights = np.ones(1), np.ones((count, 2, 1))
-    records = (_jit.readable(part) for part in (sides, instruments, limits, venue_settings))
-    return Params(*records, weights, weights, ones, ones, ones)
+    return Params(
+        sides=_jit.readable(sides),
+        instruments=_jit.readable(instruments),
+        limits=_jit.readable(limits),
+        venue=_jit.readable(venue_settings),
+        strategy_weights=weights,
+        timeframe_weights=weights,
+        timeframe_ranks=ones,
+        mode_factors=ones,
+        timeframe_mode_factors=ones,
+    )
 
 
 def bracketed(params: Params, *, symbol: int, side: int, stop_fraction: float, target_fraction: float) -> Params:
