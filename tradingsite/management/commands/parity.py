@@ -74,13 +74,18 @@ class Command(BaseCommand):
         form = {
             "bot": run.bot_id,
             "start": _moment((run.after_ms or 0) + 1),
-            "end": _moment((run.last_open_ms or 0) + 1),
             "datasets": {one["symbol"]: one["id"] for one in run.datasets},
             "accept_suspected_splits": True,
         }
         made = queueing.record(form=form, owner_id=run.bot.owner_id, bots_of=None, now=timezone.now())
         backtests.run_chunked(backtest_id=made.id, worker=tasks.worker_name())
-        return {name: records.everything(made.id, kind) for name, kind in _STORED.items()}
+        return {name: _until(records.everything(made.id, kind), run) for name, kind in _STORED.items()}
+
+
+def _until(found: Records, run: EngineRun) -> Records:
+    """What the backtest, which goes on to the end of the series, did up to the run's last bar."""
+    time = "exit_ms" if "exit_ms" in (found.dtype.names or ()) else "open_ms"
+    return found[found[time] <= run.last_open_ms]
 
 
 def _live(cycles: Any, name: str) -> Records:
