@@ -53,6 +53,11 @@ def serve(queue: str, more: list[str]) -> None:
     kind = KINDS[queue]
     app.conf.broker_transport_options = {**app.conf.broker_transport_options, **_own_ledger(queue, kind)}
 
+    if queue == "bots":
+        from tradingsite import bots_worker  # noqa: PLC0415  only these workers need the engine at their start
+
+        bots_worker.prepare(app)
+
     @signals.heartbeat_sent.connect(weak=False)  # type: ignore[untyped-decorator]  # Celery has no types
     def tell(**_: Any) -> None:
         heartbeats.try_beat(f"worker-{queue}")
