@@ -21,6 +21,10 @@ SAMPLES: dict[str, Any] = {
     "bot_id": NOBODY,
     "dataset_id": NOBODY,
     "study_id": NOBODY,
+    "trade_id": NOBODY,
+    "position_id": NOBODY,
+    "decision_id": 1,
+    "order_id": 1,
     "row": 1,
     "hash": "0" * 64,
     "symbol": "ACME",
@@ -60,7 +64,8 @@ def told(method: str, name: str) -> str:
 
 
 DOORS = list(doors())
-BY_ID = [(method, name) for method, name in DOORS if "00000000-0000" in addressed(name) or name == "snapshot"]
+BY_NUMBER = {"snapshot", "api-decision", "api-order"}
+BY_ID = [(method, name) for method, name in DOORS if "00000000-0000" in addressed(name) or name in BY_NUMBER]
 
 
 def member(*, is_staff: bool) -> Client:
