@@ -1,5 +1,8 @@
 """A run's equity beside what it is compared with: its own last peak, and simply holding the symbols."""
 
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -20,6 +23,18 @@ def curve(run: Backtest) -> dict[str, Any]:
         "equity": found.equity.tolist(),
         "drawdown_percent": drawdown_percent(found.equity, float(run.metrics["start_equity"])).tolist(),
         "benchmark": holding(run, found.at_ms).tolist(),
+    }
+
+
+def recorded(points: Sequence[tuple[datetime, Decimal]], start_equity: float, interval_ms: int) -> dict[str, Any]:
+    """Columns for the chart of a bot's run: its (event time, equity) as the opening of each bar, thinned."""
+    equity = np.array([value for _, value in points], np.float64)
+    open_ms = np.array([round(at.timestamp() * 1000) - interval_ms for at, _ in points], np.int64)
+    kept = backtests.thinned(equity, LARGEST_CURVE)
+    return {
+        "open_ms": open_ms[kept].tolist(),
+        "equity": equity[kept].tolist(),
+        "drawdown_percent": drawdown_percent(equity, start_equity)[kept].tolist(),
     }
 
 

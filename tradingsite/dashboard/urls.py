@@ -2,13 +2,15 @@
 
 from django.urls import path
 
-from tradingsite.dashboard.views import backtests, bots, configuration, credits, data, overview
+from tradingsite.dashboard.views import backtests, bots, configuration, credits, data, decisions, overview
 
 app_name = "pages"
 urlpatterns = [
     path("", overview.show, name="overview"),
     path("bots", bots.index, name="bots"),
     path("bots/<uuid:bot_id>", bots.detail, name="bot"),
+    path("bots/<uuid:bot_id>/curve", bots.curve, name="bot-curve"),
+    path("decisions/<int:decision_id>", decisions.show, name="bot-decision"),
     path("backtests", backtests.index, name="backtests"),
     path("backtests/<uuid:backtest_id>", backtests.detail, name="backtest"),
     path("backtests/<uuid:backtest_id>/curve", backtests.curve, name="backtest-curve"),

@@ -1,22 +1,25 @@
-"""Bots: the list, and one with what it resolves to and the form that backtests it."""
+"""Bots: the list; one, followed live, with what it resolves to and the form that backtests it."""
 
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 
 from backtests import selectors as backtests
 from backtests import services as backtest_services
 from bots import selectors
-from bots.selectors import Bot, Described
+from bots.selectors import Bot, Described, curves, decisions
 from configuration import selectors as configuration
 from configuration.selectors import Scope
 from engine.domain.errors import NotFound, PlatformError
 from marketdata import selectors as marketdata
+from marketdata.timeframes import DURATION_MS
 from tradingsite.dashboard import backtest_form, parameters
+from tradingsite.dashboard import curves as drawn
 from tradingsite.dashboard.access import owner_seen_by, page, principal_of, require_staff
 from tradingsite.dashboard.forms import BoundForm, bound, values_of
 from tradingsite.dashboard.views.backtests import lines
@@ -71,6 +74,30 @@ def detail(request: HttpRequest, bot_id: UUID) -> HttpResponse:
     return redirect("pages:backtest", run.id)
 
 
+@page
+def curve(request: HttpRequest, bot_id: UUID) -> HttpResponse:
+    """The columns of the chart of the newest run's equity, in the API's envelope; empty before the first start."""
+    bot = selectors.bot(bot_id, owner_id=owner_seen_by(request))
+    found = curves.equity(bot.id)
+    columns = drawn.recorded(found.points, float(found.run.capital), DURATION_MS[bot.timeframe]) if found.run else {}
+    return JsonResponse({"success": True, "data": {"open_ms": [], **columns}, "metadata": {}})
+
+
+def _live_data(request: HttpRequest, bot: Bot) -> dict[str, Any]:
+    """What the page's script has to know before it asks for anything."""
+    run = curves.newest_run(bot.id)
+    stored = {symbol: str(one.id) for symbol, one in marketdata.default_datasets(bot.symbols, bot.timeframe).items()}
+    replayed = {one["symbol"]: one["id"] for one in run.datasets} if run else {}
+    return {
+        "bot": str(bot.id),
+        "timeframe": bot.timeframe,
+        "durations": dict(DURATION_MS),
+        "datasets": {**stored, **replayed},
+        "curve": reverse("pages:bot-curve", args=[bot.id]),
+        "may_act": request.user.is_staff,
+    }
+
+
 def _line(one: Described) -> Line:
     value = one.definition.parameters
     return Line(
@@ -86,9 +113,13 @@ def _context(request: HttpRequest, bot: Bot, form: BoundForm) -> dict[str, Any]:
     frozen = configuration.snapshot_for(selectors.scope_of(bot))
     node = _node(request, bot)
     listed = lines(backtests.backtests(owner_id=owner_seen_by(request), bot_id=bot.id)[:RECENT])
+    newest = decisions.matching(bot_id=bot.id).first()
     return {
         "section": "bots",
         "bot": bot,
+        "live_data": _live_data(request, bot),
+        "may_act": request.user.is_staff,
+        "newest_snapshot": newest.snapshot_id if newest else None,
         "summary": _line(selectors.described([bot])[0]),
         "version": configuration.head().version,
         "form": form,

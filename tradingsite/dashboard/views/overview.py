@@ -1,4 +1,4 @@
-"""The first page: what trades, what was tried, on which data, under which configuration."""
+"""The first page: what trades now (its script follows it live), what was tried, on which data, how configured."""
 
 from typing import Any
 
@@ -9,13 +9,11 @@ from django.urls import reverse
 from backtests import selectors as backtests
 from backtests.selectors import BacktestStatus
 from bots import selectors as bots
-from bots.selectors import BotStatus
 from configuration import selectors as configuration
 from marketdata import selectors as marketdata
 from marketdata.timeframes import DURATION_MS
 from tradingsite.dashboard.access import owner_seen_by, page
 from tradingsite.dashboard.views.backtests import lines
-from tradingsite.dashboard.views.bots import lines_of
 
 SHOWN = 6
 SHOWN_DATASETS = 10
@@ -27,20 +25,25 @@ def show(request: HttpRequest) -> HttpResponse:
     """The overview; empty parts say what to do next."""
     owner_id = owner_seen_by(request)
     datasets = marketdata.datasets()
+    bot_count = bots.bots(owner_id=owner_id).count()
     context = {
         "section": "overview",
-        "bots": lines_of(bots.described(bots.bots(owner_id=owner_id)[:SHOWN])),
         "backtests": lines(backtests.backtests(owner_id=owner_id)[:SHOWN]),
         "datasets": datasets[:SHOWN_DATASETS],
         "counts": {
-            "bots": bots.bots(owner_id=owner_id).count(),
-            "running": bots.bots(owner_id=owner_id).filter(status=BotStatus.RUNNING).count(),
+            "bots": bot_count,
             "backtests": backtests.backtests(owner_id=owner_id).count(),
             "unfinished": backtests.backtests(owner_id=owner_id).unfinished().count(),
             "datasets": len(datasets),
             "bars": sum(one.bar_count for one in datasets),
         },
         "version": configuration.head().version,
+        "may_act": request.user.is_staff,
+        "live_data": {
+            "has_bots": bot_count > 0,
+            "may_act": request.user.is_staff,
+            "durations": dict(DURATION_MS),
+        },
         **_last_change(),
         **_latest(owner_id),
     }
