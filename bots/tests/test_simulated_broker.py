@@ -3,7 +3,9 @@
 One symbol, AAPL, with a tick of 0.01 and whole shares; 10 000 in cash; no fees unless a test asks.
 """
 
+import itertools
 import threading
+import time
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
@@ -14,15 +16,21 @@ import pytest
 from django.db import connections, transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from bots import brokers
 from bots.brokers import simulated
 from bots.brokers.ports import DUPLICATE, BrokerEvent, BrokerUnsure, Child, OrderReport, OrderRequest, Refused
 from bots.brokers.simulated import Simulated
+from bots.mappers import decimal_of
 from bots.models import BrokerAccount, SimulatedAccount, SimulatedEvent, SimulatedFault, SimulatedOrder
-from configuration.mappers import VenueSettings
+from configuration.mappers import VenueSettings, venue_record
+from engine import run, step
 from engine.domain.errors import BrokerError, InputError
-from engine.domain.values import Bars, Instrument
+from engine.domain.events import FILL
+from engine.domain.state import State
+from engine.domain.values import Bars, Instrument, Signals
+from engine.tests import scenes, worlds
 
 MINUTE = 60_000
 D = Decimal
@@ -458,6 +466,43 @@ def test_submit__the_same_id_from_two_threads__is_accepted_once() -> None:
     assert SimulatedEvent.objects.count() == 1
 
 
+def test_submit__another_account_uses_the_id_in_the_same_moment__is_refused() -> None:
+    # Given: another account's order of that id, written and not yet committed
+    desk, other = Desk(), Desk()
+    answers: list[OrderReport | Refused] = []
+
+    def submit() -> None:
+        try:
+            answers.append(desk.broker.submit(an_entry("same")))
+        finally:
+            connections.close_all()
+
+    with transaction.atomic(using="broker"):
+        SimulatedOrder.objects.using("broker").create(
+            **{"account_id": other.id, "client_order_id": "same", "symbol": "AAPL", "side": "long", "leg": 0},
+            **{"action": "buy", "order_type": "market", "is_entry": True, "qty": 1, "status": "working"},
+        )
+        # When: ours looked it up in vain and waits for the other to commit
+        thread = threading.Thread(target=submit)
+        thread.start()
+        wait_until_somebody_waits()
+    thread.join(timeout=10)
+    # Then: the database saw it
+    assert [answer.code for answer in answers if isinstance(answer, Refused)] == [DUPLICATE]
+    assert desk.news() == []
+
+
+def wait_until_somebody_waits() -> None:
+    blocked = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    for _ in range(500):
+        with connections["default"].cursor() as cursor:
+            cursor.execute(blocked)
+            if cursor.fetchone()[0]:
+                return
+        time.sleep(0.01)
+    raise AssertionError("nobody waits for the row")
+
+
 # Failures it was told to have
 
 
@@ -549,6 +594,96 @@ def test_fault__fill_late__fills_one_bar_later() -> None:
 def test_fail_next__what_it_cannot_do__is_an_error() -> None:
     with pytest.raises(InputError, match="fill_late on submit"):
         simulated.fail_next("submit", "fill_late")
+
+
+# The same trades as a backtest
+
+
+@pytest.mark.parametrize(
+    ("seed", "venue"),
+    [
+        (1, {}),
+        (2, {"fee_bps": 10.0, "slippage_bps": 5.0}),
+        (3, {"fee_bps": 10.0, "max_volume_share": 0.05}),
+        (4, {"latency_bars": 1, "stops_from_next_bar": True}),
+    ],
+)
+def test_broker__a_bot_that_trades_there__fills_as_in_a_run_on_the_same_bars(seed: int, venue: dict[str, Any]) -> None:
+    # Given: two symbols, both sides, stops and targets, and signals now and then
+    fields = {**worlds.ONE_WAY, **scenes.BRACKETS, "position_fraction": 0.3}
+    params = worlds.wishes(symbols=2, **fields)._replace(venue=venue_record(VenueSettings(**venue)))
+    plan = worlds.external_plan(params)
+    bars = worlds.random_bars(seed, 200, symbols=2)
+    signals = worlds.random_signals(seed, len(bars.open_ms))
+    # When: the bot knows of its orders only what the broker's events tell
+    desk = Desk(symbols=plan.symbols, **venue)
+    state = traded(desk, plan, bars, signals)
+    # Then: every fill is that of the run, and so are the books
+    whole = run.run(bars, plan=plan, state=run.start(plan), signals=signals)
+    fills = [event for event in desk.broker.events(after=0, limit=10_000) if event.is_fill]
+    assert [fill_of(event, plan) for event in fills] == [
+        tuple(fill[name].item() for name in FILL_FIELDS) for fill in whole.fills
+    ]
+    assert len(whole.trips) > 5
+    assert state.account.tobytes() == whole.state.state.account.tobytes()
+    assert state.positions.tobytes() == whole.state.state.positions.tobytes()
+    assert desk.broker.cash() == decimal_of(float(whole.state.state.account["cash"][0]))
+
+
+FILL_FIELDS = ("open_ms", "symbol", "side", "leg", "is_entry", "qty", "price", "fee")
+
+
+def fill_of(event: BrokerEvent, plan: run.Plan) -> tuple[Any, ...]:
+    order = event.order
+    place = (plan.symbols.index(order.symbol), ("long", "short").index(order.side), order.leg, int(order.is_entry))
+    return event.at_ms, *place, float(event.qty), float(event.price), float(event.fee)
+
+
+def traded(desk: Desk, plan: run.Plan, bars: Bars, signals: Signals) -> State:
+    state = run.start(plan).state
+    borders = [0, *(np.flatnonzero(np.diff(bars.open_ms)) + 1).tolist(), len(bars.open_ms)]
+    for first, last in itertools.pairwise(borders):
+        group = worlds.part_of(bars, first, last)
+        simulated.match(desk.id, group)
+        for event in desk.broker.events(after=desk.read):
+            desk.read = event.sequence
+            if event.is_fill:
+                row = first + int(np.flatnonzero(group.symbol == plan.symbols.index(event.order.symbol))[0])
+                state = step.on_fill(state, heard(event, plan, row), plan.params, day=int(group.day[0])).state
+        answer = step.on_bar(state, group, worlds.rows_of(signals, first, last), plan.params)
+        state = answer.state
+        for order in answer.orders:
+            taken = desk.broker.submit(asked(order, plan, f"{desk.id}/{first}/{order['symbol']}/{order['side']}"))
+            assert isinstance(taken, OrderReport)
+    return state
+
+
+def heard(event: BrokerEvent, plan: run.Plan, row: int) -> NDArray[np.void]:
+    fill = np.zeros(1, FILL)
+    for name, value in zip(FILL_FIELDS, fill_of(event, plan), strict=True):
+        fill[name] = value
+    fill["row"], fill["remaining"] = row, float(event.order.qty - event.cum_qty)
+    return fill
+
+
+def asked(order: np.void, plan: run.Plan, name: str) -> OrderRequest:
+    side = "short" if order["side"] else "long"
+    wanted = plan.params.sides[order["symbol"], order["side"]]
+    bracket = (
+        Child(f"{name}/stop", 1, "stop", float(wanted["stop_fraction"])),
+        Child(f"{name}/target", 2, "limit", float(wanted["target_fraction"])),
+    )
+    return OrderRequest(
+        client_order_id=name,
+        symbol=plan.symbols[order["symbol"]],
+        side=side,
+        leg=0,
+        action="buy" if order["action"] == 1 else "sell",
+        order_type="market",
+        is_entry=bool(order["is_entry"]),
+        qty=decimal_of(float(order["qty"])),
+        bracket=bracket if order["is_entry"] else (),
+    )
 
 
 # Whatever happens
