@@ -9,25 +9,27 @@ import sys
 import warnings
 from typing import Any, NamedTuple
 
-# Celery reads it while it is imported: SIGTERM then means "give running tasks back", not "wait for them".
-os.environ.setdefault("REMAP_SIGTERM", "SIGQUIT")
-
 from tradingsite import deployment
 
 
 class Kind(NamedTuple):
-    """``visibility_seconds`` must exceed the longest task: a task that takes longer runs twice."""
+    """``visibility_seconds`` must exceed the longest task: a task that takes longer runs twice.
+
+    ``gives_back``: SIGTERM means "give running tasks back", not "finish them".
+    """
 
     pool: str
     concurrency: int
     visibility_seconds: int
+    gives_back: bool
     options: tuple[str, ...] = ()
 
 
 KINDS = {
     # Waiting for brokers, not computing; their HTTP time limits bound a task, threads have none.
-    "bots": Kind("threads", 8, 120),
-    "backtests": Kind("prefork", 2, 4 * 3600, ("--max-tasks-per-child=50",)),
+    # Cycles are short, and end before the supervisor loses patience; a thread cannot be interrupted anyway.
+    "bots": Kind("threads", 8, 120, gives_back=False),
+    "backtests": Kind("prefork", 2, 4 * 3600, gives_back=True, options=("--max-tasks-per-child=50",)),
 }
 
 
@@ -35,6 +37,8 @@ def main(arguments: list[str]) -> None:
     if not arguments or arguments[0] not in KINDS:
         sys.exit(f"Name the queue to serve, one of: {', '.join(KINDS)}")
     queue, *more = arguments
+    if KINDS[queue].gives_back:
+        os.environ.setdefault("REMAP_SIGTERM", "SIGQUIT")  # read by Celery while it is imported
     os.environ.setdefault("PLATFORM_PROCESS", f"worker-{queue}")
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", deployment.load_or_exit().settings_module)
     serve(queue, more)

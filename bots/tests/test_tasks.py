@@ -205,7 +205,7 @@ def test_start_up__bots_of_every_status_after_a_crash__only_those_running_trade(
             is_active=is_active,
             lease_owner=dead,
             lease_token=4,
-            lease_until=Now() + timedelta(seconds=80),
+            lease_until=later,
         )
     # When a new worker starts; nothing else is done for a start
     leases.beat(working.identity(), name=working.name())
