@@ -1,6 +1,5 @@
 """The feed: bars in lock-step with bots, each account matched exactly once, whoever dies in between."""
 
-import io
 import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -20,32 +19,16 @@ from bots.models import Bot, BotStatus, Cycle, CycleState, EngineRun, Outbox, Si
 from bots.services import feeding, pacing, runs
 from bots.services.checkpoints import Checkpoint, nowhere
 from bots.services.feeding import Did, Turn
-from bots.tests import builders
 from bots.tests.builders import NOW
+from bots.tests.markets import DAY, FIRST, a_bot_of, becomes, day, days_of, joined, record
 from marketdata import selectors as marketdata
-from marketdata import services as marketdata_services
 from marketdata.services import replay
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "broker"])
 
-DAY = 86_400_000
-FIRST = 1_577_923_200_000  # 2020-01-02T00:00:00Z
-
 
 class Died(Exception):
     """The process ended here."""
-
-
-def day(number: int) -> int:
-    return FIRST + number * DAY
-
-
-def days_of(symbol: str, *numbers: int, price: int = 100) -> None:
-    """A daily bar on each of these days: open at ``price``, high +2, low -1, close +1."""
-    lines = ["timestamp,open,high,low,close,volume"]
-    lines += [f"{day(number)},{price},{price + 2},{price - 1},{price + 1},1000" for number in numbers]
-    request = marketdata_services.ImportRequest(symbol=symbol, timeframe="1d", source="test", adjustment="adjusted")
-    marketdata_services.import_csv(io.BytesIO("\n".join(lines).encode()), request, now=NOW)
 
 
 @pytest.fixture(autouse=True)
@@ -57,34 +40,11 @@ def market(instruments: None, settings, tmp_path: Path) -> None:
     days_of("IBM", 1, 2, 3, price=200)
 
 
-def a_bot_of(owner: User, *symbols: str, status: BotStatus = BotStatus.RUNNING) -> Bot:
-    """A bot that has no run yet."""
-    bot = builders.a_bot(owner, name="-".join(symbols) + str(uuid4())[:4], symbols=list(symbols))
-    Bot.objects.filter(id=bot.id).update(status=status, is_active=status == BotStatus.RUNNING)
-    return Bot.objects.get(id=bot.id)
-
-
-def joined(owner: User, *symbols: str) -> EngineRun:
-    """A running bot with a run that stands where the feed stands."""
-    return runs.opened(a_bot_of(owner, *symbols), marketdata.feed("1d"))
-
-
-def record(*engine_runs: EngineRun) -> None:
-    """What a bot's cycle leaves behind: everything published is recorded."""
-    now_ms = marketdata.feed("1d").now_ms
-    EngineRun.objects.filter(id__in=[one.id for one in engine_runs]).update(recorded_ms=now_ms)
-
-
 def turn(checkpoint: Checkpoint = nowhere) -> Turn:
     """The next turn that is not too early: at this pace a millisecond after the one before."""
     while (done := feeding.turn(timeframe="1d", checkpoint=checkpoint)).did == Did.EARLY:
         pass
     return done
-
-
-def becomes(status: BotStatus, *engine_runs: EngineRun) -> None:
-    bots = Bot.objects.filter(id__in=[one.bot_id for one in engine_runs])
-    bots.update(status=status, is_active=status == BotStatus.RUNNING)
 
 
 def stand() -> tuple[int, int | None]:

@@ -60,9 +60,11 @@ def test_components__each__comes_after_what_it_needs() -> None:
         before.add(component.name)
 
 
-def test_components__in_backtest_mode__there_is_no_worker_for_bots(settings: Any) -> None:
+def test_components__in_backtest_mode__there_are_neither_stream_nor_worker_for_bots(settings: Any) -> None:
+    of_bots = {"stream", "worker-bots"}
+    assert of_bots <= {component.name for component in components.components()}
     settings.STARTUP_MODE = "backtest"
-    assert "worker-bots" not in [component.name for component in components.components()]
+    assert not of_bots & {component.name for component in components.components()}
 
 
 @pytest.fixture

@@ -254,7 +254,7 @@ def test_logs__of_one_process__shows_its_last_lines_only(tmp_path: Path, capsys:
 
 def test_procfile__every_process__is_a_module_of_ours() -> None:
     commands = platform.procfile(ROOT / "Procfile")
-    assert list(commands) == ["web", "worker-bots", "worker-backtests", "beat"]
+    assert list(commands) == ["web", "worker-bots", "worker-backtests", "stream", "beat"]
     for command in commands.values():
         assert command[:2] == ["python", "-m"]
         assert (ROOT / (command[2].replace(".", "/") + ".py")).is_file()
@@ -351,3 +351,15 @@ def test_summary__ready__tells_address_database_queue_and_broker(tmp_path: Path)
     assert f"our own Valkey in {tmp_path / 'var' / 'valkey'}" in text
     assert "broker    simulated" in text
     assert "hidden" not in text
+    assert "feed" not in text  # in backtest mode nothing is fed to bots
+
+
+def test_summary__in_live_mode__tells_the_pace_of_the_feed(tmp_path: Path) -> None:
+    from tests.platform.test_deployment import complete
+
+    environ = complete(tmp_path) | {
+        "TRADINGSITE_STARTUP_MODE": "live",
+        "TRADINGSITE_REPLAY_BARS_PER_SECOND": "0.5",
+    }
+    lines = platform.summary(deployment.load(environ, root=tmp_path), 1.0)
+    assert "  feed      replay of stored bars at 0.5 bars a second" in lines

@@ -96,7 +96,7 @@ def test_first_start__the_password__is_shown_once_and_in_no_log(
 
 
 def test_status__running__shows_every_process(installation: Installation, first_start: object) -> None:
-    names = ["postgres", "valkey", "web", "worker-bots", "worker-backtests", "beat"]
+    names = ["postgres", "valkey", "web", "worker-bots", "worker-backtests", "stream", "beat"]
     assert list(installation.processes()) == names
 
 

@@ -19,7 +19,7 @@ UNHEALTHY = "unhealthy"
 NOT_INITIALIZED = "not_initialized"
 UNKNOWN = "unknown"
 
-# Workers and beat show themselves every 2 to 5 s; several missed in a row is no coincidence.
+# Workers, stream and beat show themselves every 2 to 5 s; several missed in a row is no coincidence.
 _SILENCE_SECONDS = 20
 
 
@@ -48,7 +48,10 @@ def components() -> list[Component]:
         Component("results_directory", lambda: _directory(settings.RESULTS_DIR, os.W_OK | os.X_OK, "written")),
         Component("beat", lambda: _process("beat"), ("database", "redis")),
     ]
-    workers = ["backtests"] if settings.STARTUP_MODE == "backtest" else ["bots", "backtests"]
+    is_live = settings.STARTUP_MODE == "live"
+    if is_live:
+        found.append(Component("stream", lambda: _process("stream"), ("database", "redis")))
+    workers = ["bots", "backtests"] if is_live else ["backtests"]
     for queue in workers:
         name = f"worker-{queue}"
         found.append(Component(name, _check_of(name), ("migrations", "redis")))

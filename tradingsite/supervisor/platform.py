@@ -327,6 +327,7 @@ def summary(settings: Deployment, took_seconds: float) -> list[str]:
     queue = _told(settings, "REDIS_URL", f"our own Valkey in {settings.state / 'valkey'}")
     has_keys = settings.get("ALPACA_API_KEY") and settings.get("ALPACA_SECRET_KEY")
     mode = settings["TRADINGSITE_STARTUP_MODE"]
+    pace = settings["TRADINGSITE_REPLAY_BARS_PER_SECOND"]
     return [
         f"ready in {took_seconds:.1f} s",
         f"  address   http://{_own_address(settings)}/",
@@ -335,6 +336,7 @@ def summary(settings: Deployment, took_seconds: float) -> list[str]:
         f"  queue     {queue}",
         "  broker    simulated" + (" (Alpaca keys are set, and not used yet)" if has_keys else ""),
         f"  mode      {mode}" + (" (without bots and streams)" if mode == "backtest" else ""),
+        *([f"  feed      replay of stored bars at {pace} bars a second"] if mode == "live" else []),
         "  stop      Ctrl-C, or ./platform.sh stop",
     ]
 
