@@ -41,6 +41,7 @@ __all__ = [
     "snapshot_for",
     "stored",
     "stored_at",
+    "versioned_snapshot_for",
 ]
 
 FORMAT = 1
@@ -127,12 +128,17 @@ def snapshot_for(scope: BotScope) -> Frozen:
     "AAPL/LONG" and "AAPL/SHORT" (trading). Each maps "namespace.parameter" to its value and origin.
     The hash covers values and origins, not the head's version. One query while nothing changed.
     """
+    return versioned_snapshot_for(scope)[0]
+
+
+def versioned_snapshot_for(scope: BotScope) -> tuple[Frozen, int]:
+    """``snapshot_for`` with the version it was read at. One query while nothing changed."""
     image = store.current()
     key = canonical.text([scope.bot, scope.strategy, scope.symbols, scope.definition])
     if key not in image.frozen:
         content = _content(scope, image)
         image.frozen[key] = Frozen(canonical.digest(canonical.text(content)), content)
-    return image.frozen[key]
+    return image.frozen[key], image.version
 
 
 def snapshot(hash: str) -> dict[str, Any]:

@@ -95,6 +95,10 @@ class Simulated:
         return simulated_books.books_of(_account(self._account_id)).cash()
 
     def _fail_reading(self, call: str) -> None:
+        with _connected():
+            # Read at every cycle of every bot: a lock is taken only where somebody ordered a failure.
+            if not SimulatedFault.objects.using(ALIAS).filter(call=call, remaining__gt=0).exists():
+                return
         with _connected(), transaction.atomic(using=ALIAS):
             fault = _next_fault(self._account_id, call)
             if fault is not None:

@@ -31,7 +31,7 @@ def emit(bot_id: UUID, owner_id: int, events: Sequence[tuple[str, Mapping[str, A
     if not events:
         return
     names = [EventName(name) for name, _ in events]
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         first = _take_versions(bot_id, len(events))
         Outbox.objects.bulk_create(
             Outbox(bot_id=bot_id, owner_id=owner_id, version=version, event=name, payload=payload)

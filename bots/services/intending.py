@@ -119,7 +119,8 @@ class _Writer:
         self.ordinals: Counter[Place] = Counter()
 
     def write(self) -> None:
-        configuration_services.keep(self.stepped.setting.frozen)
+        if self.stepped.setting.frozen.hash != self.run.snapshot_id:
+            configuration_services.keep(self.stepped.setting.frozen)
         self._cycle()
         decisions = Decision.objects.bulk_create(booking.decisions(self.cycle, self.run, self.walk))
         self._heard()

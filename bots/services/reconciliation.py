@@ -42,6 +42,7 @@ PAGE = 500
 # An order that the broker did not know five times over two minutes never reached it.
 GIVEN_UP_AFTER = timedelta(seconds=120)
 GIVEN_UP_MISSES = 5
+_NOTED_EVERY = timedelta(seconds=5)
 
 _RANK = {OrderStatus.HELD: 1, OrderStatus.WORKING: 2, OrderStatus.PARTIALLY_FILLED: 3}
 _ENDS = 4
@@ -75,18 +76,19 @@ def reconcile(account_id: UUID, *, checkpoint: Checkpoint = nowhere) -> Found:
 
     Raises: BrokerUnsure when the broker does not answer; what was read before is kept.
     """
-    broker = brokers.broker_of(BrokerAccount.objects.get(id=account_id))
-    facts, adopted = 0, list[str]()
-    while True:
-        cursor = BrokerAccount.objects.values_list("cursor", flat=True).get(id=account_id)
-        page = broker.events(after=cursor, limit=PAGE)
+    account = BrokerAccount.objects.get(id=account_id)
+    broker = brokers.broker_of(account)
+    facts, adopted, cursor = 0, list[str](), account.cursor
+    while page := broker.events(after=cursor, limit=PAGE):
         checkpoint("events_read")
         found = _taken(account_id, page)
         checkpoint("events_taken")
         facts += found.facts
         adopted += found.adopted
+        cursor = page[-1].sequence
         if len(page) < PAGE:
             break
+    _looked(account_id)
     for client_order_id in adopted:
         broker.cancel(client_order_id)
     return Found(facts, tuple(adopted))
@@ -177,9 +179,15 @@ def _taken(account_id: UUID, page: Sequence[BrokerEvent]) -> Found:
         intents = _intents(account, fresh)
         facts = sum(_take(event, intents[event.order.client_order_id]) for event in fresh)
         account.cursor = fresh[-1].sequence if fresh else account.cursor
-        BrokerAccount.objects.filter(id=account_id).update(cursor=account.cursor, reconciled_at=Now())
+        BrokerAccount.objects.filter(id=account_id).update(cursor=account.cursor)
     ours = (one for one in intents.values() if one.origin != Origin.EXTERNAL)
     return Found(facts, tuple(one.client_order_id for one in ours if one.state == IntentState.ADOPTED))
+
+
+def _looked(account_id: UUID) -> None:
+    """When the broker was last heard; to the nearest seconds, so that a quiet cycle writes nothing here."""
+    stale = Q(reconciled_at__isnull=True) | Q(reconciled_at__lt=Now() - _NOTED_EVERY)
+    BrokerAccount.objects.filter(stale, id=account_id).update(reconciled_at=Now())
 
 
 def _lock(account_id: UUID) -> BrokerAccount:

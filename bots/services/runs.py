@@ -109,8 +109,7 @@ def ended(engine_run: EngineRun, *, reason: str, at: datetime) -> None:
 
 def setting_of(bot: Bot, engine_run: EngineRun) -> Setting:
     """What is in force for the bot right now."""
-    version = configuration.head().version
-    frozen = configuration.snapshot_for(selectors.scope_of(bot))
+    frozen, version = configuration.versioned_snapshot_for(selectors.scope_of(bot))
     return Setting(frozen, version, plan_of(frozen, instruments_of(engine_run)))
 
 
@@ -177,12 +176,11 @@ def bars_between(engine_run: EngineRun, *, after_ms: int | None, to_ms: int | No
     """The run's bars with ``after_ms < open_ms <= to_ms``, merged as the engine steps them."""
     start = None if after_ms is None else after_ms + 1
     end = 0 if to_ms is None else to_ms + 1
-    series: list[Series] = []
-    days = []
-    for one in engine_run.datasets:
-        found = marketdata.closed_bars(one["id"], start_ms=start, end_ms=end)
-        series.append(found)
-        days.append(marketdata.trading_days(found.open_ms, one["calendar"], timeframe=engine_run.timeframe))
+    series = marketdata.several_closed_bars([one["id"] for one in engine_run.datasets], start_ms=start, end_ms=end)
+    days = [
+        marketdata.trading_days(found.open_ms, one["calendar"], timeframe=engine_run.timeframe)
+        for one, found in zip(engine_run.datasets, series, strict=True)
+    ]
     return run.merge(series, days)
 
 

@@ -13,7 +13,7 @@ from uuid import UUID
 
 import structlog
 from django.db import IntegrityError, transaction
-from django.db.models import F, QuerySet
+from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from bots import brokers
@@ -90,7 +90,8 @@ class _Advance:
 
     def run(self) -> tuple[str, timedelta | None]:
         """(what was done, when to wake the bot again)."""
-        engine_run = EngineRun.objects.filter(bot=self.bot, ended_at__isnull=True).first()
+        open_runs = EngineRun.objects.filter(bot=self.bot, ended_at__isnull=True)
+        engine_run = open_runs.select_related("account").first()
         is_running = self.bot.status == BotStatus.RUNNING
         if engine_run is not None:
             reconciliation.reconcile(engine_run.account_id, checkpoint=self.checkpoint)
@@ -107,7 +108,6 @@ class _Advance:
         return self._cycle(engine_run, is_running=is_running)
 
     def _cycle(self, engine_run: EngineRun, *, is_running: bool) -> tuple[str, timedelta | None]:
-        engine_run.refresh_from_db()
         kind = self._due(engine_run, is_running=is_running)
         if kind is None:
             _ran(self.lease)
@@ -176,8 +176,8 @@ class _Advance:
                     Cycle.objects.filter(id=same.id).update(state=CycleState.OPEN, lease_token=self.lease.token)
                     same.refresh_from_db()
                     return same
-            EngineRun.objects.filter(id=engine_run.id).update(cycles=F("cycles") + 1)
-            engine_run.refresh_from_db()
+            engine_run.cycles += 1
+            EngineRun.objects.filter(id=engine_run.id).update(cycles=engine_run.cycles)
             return Cycle.objects.create(
                 bot=self.bot,
                 run=engine_run,
@@ -202,7 +202,6 @@ class _Advance:
     # --- stepping
 
     def _stepped(self, cycle: Cycle, engine_run: EngineRun) -> Stepped:
-        engine_run.refresh_from_db()
         setting = runs.setting_of(self.bot, engine_run)
         facts = facts_of(engine_run, list(self._unheard(engine_run).select_related("intent", "fill__broker_order")))
         newest_ms = self.feed.now_ms
