@@ -51,7 +51,7 @@ def test_emit__nothing__writes_nothing(bot: Bot, django_assert_num_queries: Any)
 
 
 def test_emit__unknown_bot_or_name__is_refused(bot: Bot) -> None:
-    with pytest.raises(BotNotFound):
+    with pytest.raises(BotNotFound), transaction.atomic():
         events.emit(uuid4(), bot.owner_id, [("cycle", {})])
     with pytest.raises(ValueError, match="cylce"):
         events.emit(bot.id, bot.owner_id, [("cylce", {})])
