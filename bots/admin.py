@@ -1,6 +1,6 @@
-"""Bots in the admin: parse, one call to the service, answer."""
+"""Bots in the admin: parse, one call to the service, answer. What they did can be looked at only."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
@@ -8,10 +8,12 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
 
 from bots import forms
-from bots.models import Bot
+from bots.models import Bot, BrokerOrder, Cycle, Decision, EngineRun, Fill, OrderIntent, Position, Trade
 from bots.services import definition
 from configuration import selectors as configuration
 from configuration.services import Actor, bot_scope
+from engine.domain import reasons
+from engine.domain.enums import Action
 from engine.domain.errors import PlatformError
 
 
@@ -82,6 +84,131 @@ class BotAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's is not g
                 messages.success(request, f"{bot.name} is retired.")
             except PlatformError as refused:
                 messages.error(request, str(refused))
+
+
+class Ledger(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's is not generic at run time
+    """Read only: what happened is evidence. An owner sees what their own bots did."""
+
+    owner_path = "bot__owner_id"
+    ordering: ClassVar[tuple[str, ...]] = ("-id",)
+    list_per_page = 50
+    show_full_result_count = False
+    # Packed records of the engine: nothing to read, and large.
+    exclude: ClassVar[tuple[str, ...]] = ()
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows = super().get_queryset(request).defer(*self.exclude)
+        return rows if request.user.is_superuser else rows.filter(**{self.owner_path: request.user.pk})
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(EngineRun)
+class RunAdmin(Ledger):
+    """A bot's books over one epoch."""
+
+    list_display = ("bot", "number", "epoch", "timeframe", "equity", "realised", "cycles", "started_at", "ended_at")
+    list_filter = ("timeframe", ("ended_at", admin.EmptyFieldListFilter))
+    list_select_related = ("bot",)
+    search_fields = ("bot__name", "snapshot__hash")
+    exclude = ("state",)
+
+
+@admin.register(Cycle)
+class CycleAdmin(Ledger):
+    """One round of a bot at one instant of event time."""
+
+    list_display = ("bot", "number", "due_at", "state", "bars", "facts", "equity", "finished_at", "error_code")
+    list_filter = ("state",)
+    list_select_related = ("bot",)
+    search_fields = ("bot__name", "error_code")
+    exclude = ("orders", "fills", "trips", "decided", "checkpoint")
+
+
+@admin.register(Decision)
+class DecisionAdmin(Ledger):
+    """What was decided or refused on one bar, in words."""
+
+    list_display = ("bot", "at", "symbol", "said", "why", "orders", "price", "equity")
+    list_filter = ("symbol",)
+    list_select_related = ("bot",)
+    search_fields = ("bot__name", "symbol")
+    readonly_fields = ("said", "why")
+
+    @admin.display(description="signal")
+    def said(self, decision: Decision) -> str:
+        return Action(decision.signal).name.lower()
+
+    @admin.display(description="reason")
+    def why(self, decision: Decision) -> str:
+        return reasons.sentence(decision.reason)
+
+
+@admin.register(OrderIntent)
+class OrderAdmin(Ledger):
+    """What was asked of a broker, and what became of it."""
+
+    list_display = ("bot", "symbol", "action", "qty", "order_type", "leg", "origin", "state", "why", "asked_at")
+    list_filter = ("state", "origin", "symbol")
+    list_select_related = ("bot",)
+    search_fields = ("client_order_id", "bot__name")
+    readonly_fields = ("why",)
+
+    @admin.display(description="reason")
+    def why(self, order: OrderIntent) -> str:
+        return reasons.sentence(order.reason) if order.reason else ""
+
+
+@admin.register(BrokerOrder)
+class BrokerOrderAdmin(Ledger):
+    """What the broker has."""
+
+    owner_path = "intent__bot__owner_id"
+    ordering = ("-intent_id",)
+    list_display = ("broker_order_id", "intent", "status", "qty", "filled_qty", "submitted_at", "updated_at")
+    list_filter = ("status",)
+    list_select_related = ("intent",)
+    search_fields = ("broker_order_id", "intent__client_order_id")
+
+
+@admin.register(Fill)
+class FillAdmin(Ledger):
+    """What was got."""
+
+    list_display = ("bot", "symbol", "qty", "price", "fee", "cum_qty", "executed_at", "received_at")
+    list_filter = ("symbol",)
+    list_select_related = ("bot",)
+    search_fields = ("bot__name", "broker_order__broker_order_id")
+
+
+@admin.register(Position)
+class PositionAdmin(Ledger):
+    """What is held, or was."""
+
+    ordering = ("-opened_at", "id")
+    list_display = ("bot", "symbol", "side", "quantity", "entry_price", "current_price", "unrealized_pnl",
+                    "realized_pnl", "is_open", "opened_at", "closed_at")  # fmt: skip
+    list_filter = ("is_open", "side", "symbol")
+    list_select_related = ("bot",)
+    search_fields = ("bot__name", "symbol")
+
+
+@admin.register(Trade)
+class TradeAdmin(Ledger):
+    """One executed order."""
+
+    ordering = ("-timestamp", "id")
+    list_display = ("bot", "timestamp", "symbol", "type", "quantity", "price", "profit_loss", "commission", "reason")
+    list_filter = ("type", "reason", "symbol")
+    list_select_related = ("bot",)
+    search_fields = ("bot__name", "symbol")
 
 
 def _actor(request: HttpRequest) -> Actor:
