@@ -75,7 +75,7 @@ export class LiveCandles {
     this.chart.setBars(bars);
     this.chart.setFills(fills);
     if (bars.open_ms.length) {
-      this.chart.chart.timeScale().setVisibleLogicalRange({ from: bars.open_ms.length - FIRST_SEEN, to: bars.open_ms.length + 3 });
+      this.chart.chart.timeScale().setVisibleLogicalRange({ from: Math.max(-3, bars.open_ms.length - FIRST_SEEN), to: bars.open_ms.length + 3 });
     }
     return bars.open_ms.length > 0;
   }

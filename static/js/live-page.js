@@ -55,11 +55,8 @@ export function showClocks(state, durations) {
 /** The bar that has just closed: event time is its close, a reader knows it by its date or its opening. */
 export const moment = (now, durationMs) => (now ? format.barTime(Date.parse(now) - durationMs, durationMs) : "before the first bar");
 
-/** The opening (ms) of the last bar a bot has recorded: a snapshot names it, a cycle its close. */
-export function lastBar(bot, durationMs) {
-  if (bot.at) return Date.parse(bot.at) - durationMs;
-  return bot.recorded_at ? Date.parse(bot.recorded_at) : null;
-}
+/** The opening (ms) of the last bar a bot has recorded; event time is its close. */
+export const lastBar = (bot, durationMs) => (bot.recorded_at ? Date.parse(bot.recorded_at) - durationMs : null);
 
 export function showFault(error) {
   const box = document.querySelector("[data-fault-box]");

@@ -11,7 +11,7 @@ export function fromSnapshot(snapshot) {
     versions: new Map(Object.entries(snapshot.versions ?? {})),
     totals: snapshot.totals ?? null,
     clocks: new Map((snapshot.clocks ?? []).map((clock) => [clock.timeframe, clock])),
-    bots: keyed((snapshot.bots ?? []).map((bot) => ({ ...bot, at: null }))),
+    bots: keyed(snapshot.bots),
     positions: keyed(snapshot.positions),
     orders: keyed(snapshot.orders),
     decisions: snapshot.decisions ?? [],
@@ -57,7 +57,7 @@ function onCycle(state, cycle, id) {
   const delta = { equity: minus(cycle.equity, bot.equity), today_pnl: minus(cycle.today_pnl, bot.today_pnl) };
   const changed = {
     ...bot, equity: cycle.equity, today_pnl: cycle.today_pnl, realised: cycle.realised, cash: cycle.cash,
-    open_positions: cycle.open_positions, run: cycle.run, epoch: cycle.epoch, rows: cycle.rows, at: cycle.at,
+    open_positions: cycle.open_positions, run: cycle.run, epoch: cycle.epoch, rows: cycle.rows, recorded_at: cycle.at,
   };
   const totals = state.totals && {
     ...state.totals,

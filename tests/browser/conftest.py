@@ -26,6 +26,8 @@ ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = os.environ.get("CHROMIUM") or next(
     (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None
 )
+CONTRAST = (Path(__file__).parent / "contrast.js").read_text("utf-8")
+PHONE = {"width": 360, "height": 740}
 PASSWORD = "correct horse battery"
 READY_SECONDS = 30
 
@@ -44,10 +46,11 @@ demo.create_demo_bots(owner_id=admin.pk, now=now)
 
 
 class Site(NamedTuple):
-    """Where the web process listens, and a way to ask its database."""
+    """Where the web process listens, a way to ask its database, and one to start a process beside it."""
 
     url: str
     python: Callable[[str], str]
+    start: Callable[[str], None]
 
     def facts(self, code: str) -> Any:
         """What ``code`` leaves in ``answer``, read by a process of its own, straight from the services' rows."""
@@ -88,6 +91,10 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
+    def start(module: str) -> None:
+        command = [sys.executable, "-m", module]
+        processes.append(subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log))
+
     with psycopg.connect(maintenance, autocommit=True) as connection:
         connection.execute(f'CREATE DATABASE "{name}"')
     processes: list[subprocess.Popen[bytes]] = []
@@ -96,12 +103,12 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         _run([sys.executable, "manage.py", "migrate", "--verbosity", "0"], environment)
         python(PREPARE)
         web = [sys.executable, "-m", "uvicorn", "tradingsite.asgi:application", "--port", str(port)]
+        web += ["--ws", "websockets-sansio"]  # as tradingsite.web does
         processes.append(subprocess.Popen(web, cwd=ROOT, env=environment, stdout=log, stderr=log))
-        worker = [sys.executable, "-m", "tests.browser.stand_in_worker"]
-        processes.append(subprocess.Popen(worker, cwd=ROOT, env=environment, stdout=log, stderr=log))
+        start("tests.browser.stand_in_worker")
         url = f"http://127.0.0.1:{port}"
         _await_answer(f"{url}/login", folder / "processes.log")
-        yield Site(url, python)
+        yield Site(url, python, start)
     finally:
         for process in processes:
             process.terminate()
@@ -126,6 +133,12 @@ def _await_answer(url: str, log: Path) -> None:
         except (URLError, OSError):
             time.sleep(0.2)
     pytest.fail(f"The web process did not answer:\n{log.read_text()[-4000:]}")
+
+
+@pytest.fixture(scope="session")
+def relay(site: Site) -> None:
+    """Events on their way to browsers, and beats, as the stream process sends them."""
+    site.start("tests.browser.stand_in_relay")
 
 
 @pytest.fixture(scope="session")
