@@ -241,6 +241,12 @@ def strategy_signals(plan: Plan, state: State, bars: Bars, given: Signals | None
     return Signals(*(_jit.read_only(part) for part in matrix))
 
 
+def masked(signals: Signals, tradable: NDArray[np.bool_]) -> Signals:
+    """The signals with HOLD on every row that may not be acted on."""
+    action = np.where(tradable[:, np.newaxis], signals.action, np.int8(_HOLD)).astype(np.int8)
+    return signals._replace(action=_jit.read_only(action))
+
+
 def run(
     bars: Bars,
     *,
@@ -248,11 +254,13 @@ def run(
     state: RunState,
     signals: Signals | None = None,
     others: Others = NOBODY_ELSE,
+    tradable: NDArray[np.bool_] | None = None,
     record: bool = True,
 ) -> Result:
     """Step a bot over the bars, filled by the simulated venue.
 
-    signals: for strategies that are given theirs, one row for each bar. record: without it no
+    signals: for strategies that are given theirs, one row for each bar. tradable: False for rows on
+    which no signal is acted on (indicators move on, orders and positions live on). record: without it no
     decisions are written (fills, trips, orders and equity are the same). The state given is not
     touched. Raises InputError (``bad_bars``, ``bad_signals``).
     """
@@ -262,6 +270,8 @@ def run(
     bars = _frozen(bars)
     mine = RunState(step.copied(state.state), Book(state.book.orders.copy()))
     said = strategy_signals(plan, mine.state, bars, signals)
+    if tradable is not None:
+        said = masked(said, tradable)
     timestamps = _distinct(bars.open_ms)
     out = step.room(_FIRST_ROOM, timestamps=len(timestamps))
     others = Others(*(float(value) for value in others))

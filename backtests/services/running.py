@@ -49,6 +49,7 @@ class _Work(NamedTuple):
     bars: Bars
     plan: Plan
     given: Signals | None
+    tradable: NDArray[np.bool_]
     engine_fingerprint: str
     data_fingerprint: str
 
@@ -100,7 +101,8 @@ def _run(lease: Lease, checkpoint: Checkpoint) -> str | None:
     for chunk in _rest(work, point):
         rows = len(chunk.open_ms)
         given = signals.part(work.given, point.rows_done, rows) if work.given else None
-        result = run.run(chunk, plan=work.plan, state=point.state, signals=given)
+        tradable = work.tradable[point.rows_done : point.rows_done + rows]
+        result = run.run(chunk, plan=work.plan, state=point.state, signals=given, tradable=tradable)
         point = _Point(point.rows_done + rows, point.sequence + 1, result.state)
         checkpoint("computed")
         if not _stored(lease, point, result, total=len(work.bars.open_ms)):
@@ -128,6 +130,9 @@ def _prepared(backtest: Backtest) -> _Work:
         bars=bars,
         plan=run.setup(symbols=symbols, params=params, strategies=[strategy]),
         given=signals.matrix(given, bars, request["timeframe"]) if len(given) else None,
+        tradable=marketdata.inside_window(
+            bars.open_ms, configuration_mappers.trading_window(content), timeframe=request["timeframe"]
+        ),
         engine_fingerprint=run.fingerprint(),
         data_fingerprint=_data_fingerprint(request, instruments, given),
     )

@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine import run, step
-from engine.domain.enums import Action, Leg, Reason
+from engine.domain.enums import Leg, Reason
 from engine.domain.events import DECISION, FILL, ORDER, ROUND_TRIP, Step
 from engine.domain.state import State
-from engine.domain.values import Bars, Others, Signals
+from engine.domain.values import Bars, Others
 from engine.run import Plan, RunState
 
 Records = NDArray[np.void]
@@ -158,7 +158,7 @@ class _Walker:
         group = Bars._make(column[first:last] for column in self.bars)
         said = run.strategy_signals(self.plan, self.state, group)
         if self.tradable is not None:
-            said = masked(said, self.tradable[first:last])
+            said = run.masked(said, self.tradable[first:last])
         answer = step.on_bar(self.state, group, said, self.plan.params, self.others)
         is_stale = self.newest_ms is not None and int(group.open_ms[0]) < self.newest_ms
         self._note(answer, None, is_stale=is_stale)
@@ -186,12 +186,6 @@ class _Walker:
             return self.first_row + int(here[0]), int(self.bars.day[here[0]])
         stepped = int(np.count_nonzero(self.bars.open_ms <= fact.at_ms))
         return self.first_row + stepped, int(self.state.account["day"][0])
-
-
-def masked(said: Signals, tradable: NDArray[np.bool_]) -> Signals:
-    """The signals with HOLD on every row that may not be acted on."""
-    action = np.where(tradable[:, np.newaxis], said.action, np.int8(Action.HOLD)).astype(np.int8)
-    return said._replace(action=action)
 
 
 def _groups(bars: Bars) -> Iterator[tuple[int, int]]:
