@@ -8,7 +8,7 @@ import os
 import time
 from typing import Any
 
-from tradingsite import deployment
+from tradingsite import deployment, leadership
 
 # Any constant that nobody else uses: "beat" in ASCII.
 _LOCK = 0x62656174
@@ -48,16 +48,10 @@ def _wait_for_lead(connection: Any) -> None:
     import structlog  # noqa: PLC0415
 
     logger = structlog.get_logger(__name__)
-    while not _leads(connection):
+    while not leadership.take(connection, lock=_LOCK):
         logger.info("beat.waiting", because="another beat holds the lock")
         time.sleep(_PATIENCE_SECONDS)
     logger.info("beat.leading")
-
-
-def _leads(connection: Any) -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s)", [_LOCK])
-        return bool(cursor.fetchone()[0])
 
 
 if __name__ == "__main__":

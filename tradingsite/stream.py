@@ -18,7 +18,7 @@ from collections.abc import Callable
 from contextlib import redirect_stdout
 from typing import Any, Final
 
-from tradingsite import deployment
+from tradingsite import deployment, leadership
 
 # Any constant that nobody else uses: "strm" in ASCII.
 _LOCK: Final = 0x7374726D
@@ -113,7 +113,7 @@ def _wait_for_lead(connection: Any, stopped: threading.Event, logger: Any) -> bo
     told = ""
     while not stopped.is_set():
         try:
-            if _leads(connection):
+            if leadership.take(connection, lock=_LOCK):
                 logger.info("stream.leading")
                 return True
             because = "another stream holds the lock"
@@ -125,12 +125,6 @@ def _wait_for_lead(connection: Any, stopped: threading.Event, logger: Any) -> bo
             told = because
         stopped.wait(_PATIENCE_SECONDS)
     return False
-
-
-def _leads(connection: Any) -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s)", [_LOCK])
-        return bool(cursor.fetchone()[0])
 
 
 def _thread(name: str, work: Callable[[], None]) -> threading.Thread:
