@@ -288,3 +288,19 @@ def test_errors__the_tree__has_a_code_for_each_and_lists_every_fault() -> None:
     assert str(InputError("Refused.", faults=[fault, fault])) == "Refused. x is 3, allowed 1-2.; x is 3, allowed 1-2."
     assert str(InputError("Refused.")) == "Refused."
     assert InputError("Refused.", code="SPECIAL").specific_code == "SPECIAL"
+
+
+def test_run__rows_outside_the_trading_window__acts_as_if_nothing_was_said_there() -> None:
+    # Given: the same bars and signals twice, once with a window, once with those signals taken away by hand
+    bars, plan = worlds.random_bars(7, 400), worlds.external_plan(worlds.wishes())
+    said = worlds.random_signals(7, 400, density=0.6)
+    tradable = np.arange(400) % 3 != 0
+    silent = said._replace(action=np.where(tradable[:, np.newaxis], said.action, 0).astype(np.int8))
+    # When
+    windowed = run.run(bars, plan=plan, state=run.start(plan), signals=said, tradable=tradable)
+    by_hand = run.run(bars, plan=plan, state=run.start(plan), signals=silent)
+    everywhere = run.run(bars, plan=plan, state=run.start(plan), signals=said)
+    # Then: no order is decided on a row outside, and leaving the window out would have been another run
+    worlds.assert_same_result(windowed, by_hand)
+    assert tradable[windowed.orders["row"][windowed.orders["leg"] == 0]].all()
+    assert len(everywhere.orders) != len(windowed.orders)

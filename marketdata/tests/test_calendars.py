@@ -73,3 +73,36 @@ def test_offsets__any_instants__equal_what_zoneinfo_says_one_by_one(instants: li
     ]
 
     assert calendars.offsets_ms(np.array(instants), "America/New_York").tolist() == expected
+
+
+def _ms(text: str) -> int:
+    return int(datetime.fromisoformat(text).timestamp() * 1000)
+
+
+@pytest.mark.parametrize(
+    ("closes", "is_inside"),
+    [
+        # In winter New York is five hours behind UTC: 9:30 is 14:30Z. A fixed offset is right here ...
+        ("2024-03-08T14:29:00+00:00", False),
+        ("2024-03-08T14:30:00+00:00", True),
+        ("2024-03-08T17:00:00+00:00", True),
+        ("2024-03-08T17:01:00+00:00", False),
+        # ... and wrong from 10 March 2024 on, when the clocks go forward: 9:30 is 13:30Z, noon 16:00Z.
+        ("2024-03-11T13:29:00+00:00", False),
+        ("2024-03-11T13:30:00+00:00", True),
+        ("2024-03-11T16:00:00+00:00", True),
+        ("2024-03-11T16:01:00+00:00", False),
+        # They go back on 3 November 2024.
+        ("2024-11-01T13:30:00+00:00", True),
+        ("2024-11-04T13:30:00+00:00", False),
+        ("2024-11-04T14:30:00+00:00", True),
+    ],
+)
+def test_inside_window__around_the_change_of_clocks__follows_new_york(closes: str, is_inside: bool) -> None:
+    # Given a window from 9:30 to 12:00, both included, and the one-minute bar that closes then
+    opens = np.array([_ms(closes) - 60_000], np.int64)
+    assert calendars.inside_window(opens, (9 * 60 + 30, 12 * 60), timeframe="1m").tolist() == [is_inside]
+
+
+def test_inside_window__bars_of_a_day__are_always_inside() -> None:
+    assert calendars.inside_window(np.array([0], np.int64), (600, 601), timeframe="1d").tolist() == [True]
