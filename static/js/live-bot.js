@@ -60,7 +60,7 @@ function drawHead(bot) {
 
 const STATES = {
   error: (bot) => ["bad", `Stopped by an error: ${bot.error_message || bot.error_code}`,
-    `${bot.error_code}, after ${bot.error_count} failed cycle${bot.error_count === 1 ? "" : "s"} in a row. Positions keep their stops and targets; start it again when the cause is gone.`],
+    `${bot.error_code}${bot.error_count ? `, after ${bot.error_count} failed cycle${bot.error_count === 1 ? "" : "s"} in a row` : ""}. Positions keep their stops and targets; start it again when the cause is gone.`],
   paused: () => ["warn", "Paused: nothing new is decided.", "Stops and targets keep resting at the broker. Resume it to go on with the next bar."],
   stopped: (bot) => (bot.run ? null : ["info", "This bot has not run yet.", "Start it: it begins with all its capital in cash and trades the replay's next bar."]),
   running: (bot) => (bot.error_count ? ["warn", `The last ${bot.error_count} cycle${bot.error_count === 1 ? "" : "s"} failed: ${bot.error_message}`, bot.error_code] : null),

@@ -64,7 +64,7 @@ function botCells(bot) {
     gain("Today, USD", bot.today_pnl),
     gain("Total, USD", bot.total_pnl),
     number("Open", bot.open_positions, format.quantity),
-    { label: "Last decision", class: "wide", print: last ? last.id : "", nodes: () => (last ? [
+    { label: "Last decision", print: last ? last.id : "", nodes: () => (last ? [
       element("a", { class: "cover nowrap", href: `/decisions/${last.id}` }, badge(last.signal), ` ${last.symbol}`),
       element("span", { class: "what" }, last.orders ? `${last.orders} order${last.orders > 1 ? "s" : ""} asked` : format.words(last.reason === "none" ? "nothing asked" : last.reason))]
       : [element("span", { class: "muted" }, "none yet")]) },

@@ -112,7 +112,7 @@ export function decisionCells(decision, { durations, timeframe, bot = null }) {
     { label: "Signal", print: `${decision.signal}${wanted}`, nodes: () => [badge(decision.signal), wanted ? element("span", { class: "what" }, wanted) : ""] },
     { label: "Votes", class: "wide", print: JSON.stringify(decision.votes), nodes: () => [element("span", { class: "vote-row" }, ...votes(decision.votes))] },
     { label: "Outcome", class: "wide", print: outcome + sentence, nodes: () => [outcome, sentence ? element("span", { class: "what" }, sentence) : ""] },
-    number("Close", decision.price, format.price),
+    number("Close", decision.price, format.price, "desk"),
   ];
 }
 

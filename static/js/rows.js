@@ -25,8 +25,7 @@ function drawEmpty(body, empty) {
 function fill(line, cells) {
   cells.forEach((cell, place) => {
     let node = line.children[place];
-    const isNew = !node;
-    if (isNew) {
+    if (!node) {
       node = element(cell.head ? "th" : "td", { scope: cell.head ? "row" : null, "data-label": cell.head ? null : cell.label });
       line.append(node);
     }
@@ -34,7 +33,8 @@ function fill(line, cells) {
     const print = cell.print ?? cell.text;
     const classes = cell.class ?? "";
     if (node.dataset.print === String(print) && node.dataset.classes === classes) return;
-    const moved = !isNew && cell.moves && node.dataset.print !== String(print);
+    // What the server has drawn says nothing yet of what it stands for.
+    const moved = cell.moves && node.dataset.print !== undefined && node.dataset.print !== String(print);
     Object.assign(node.dataset, { print: String(print), classes });
     node.className = classes;
     node.replaceChildren(...(cell.nodes ? cell.nodes() : [cell.text]));

@@ -13,7 +13,7 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from bots import payloads
-from bots.models import Bot, Cycle, CycleState, Decision, EngineRun, IntentState, OrderStatus, Outbox, Position
+from bots.models import Bot, Cycle, CycleState, Decision, EngineRun, IntentState, OrderStatus, Outbox
 from bots.payloads import EventName
 from bots.services import events, lifecycle, relaying
 from bots.tests import builders, rows
@@ -58,10 +58,11 @@ def next_bar(
 ) -> dict[str, Any]:
     """One more bar: the clock moves, the bot decides, and tells of it. ``is_lost``: the relay never sends it."""
     run = EngineRun.objects.select_related("bot").get(bot_id=UUID(bot_id), ended_at__isnull=True)
+    last_ms = run.recorded_ms or 0
     dataset = next(one["id"] for one in run.datasets if one["symbol"] == "AAPL")
-    open_ms = int(marketdata.closed_bars(dataset, start_ms=run.recorded_ms + 1).open_ms[0])
+    open_ms = int(marketdata.closed_bars(dataset, start_ms=last_ms + 1).open_ms[0])
     if marketdata.feed("1d").now_ms != open_ms:
-        replay.advance("1d", epoch=1, from_ms=run.recorded_ms, to_ms=open_ms)
+        replay.advance("1d", epoch=1, from_ms=last_ms, to_ms=open_ms)
     number = run.rows + 1
     cycle = _cycle(run, number, open_ms, Decimal(equity))
     EngineRun.objects.filter(pk=run.pk).update(
@@ -185,14 +186,8 @@ def _past(run: EngineRun, opens: list[int]) -> None:
             **price,
         )
         builders.a_broker_order(child, status=OrderStatus.WORKING, filled_qty=0, **price)
-    for number in (60, 75, 89):
-        _decision(
-            run,
-            cycles[number],
-            number,
-            opens[number - 1],
-            reason=Reason.ALREADY_HELD if number == 75 else Reason.NO_SIGNAL,
-        )
+    for number, reason in ((60, Reason.NO_SIGNAL), (75, Reason.ALREADY_HELD), (89, Reason.NO_SIGNAL)):
+        _decision(run, cycles[number], number, opens[number - 1], reason=reason)
 
 
 def _bought(run: EngineRun, decision: Decision, open_ms: int) -> Any:
@@ -208,8 +203,3 @@ def _bought(run: EngineRun, decision: Decision, open_ms: int) -> Any:
     EngineRun.objects.filter(pk=run.pk).update(open_positions=F("open_positions") + 1)
     run.refresh_from_db()
     return builders.a_trade(position, at=_at(open_ms), price=Decimal("115"), quantity=Decimal(3))
-
-
-def positions_of(bot_id: str) -> list[str]:
-    """The symbols the bot holds."""
-    return list(Position.objects.filter(bot_id=UUID(bot_id), is_open=True).values_list("symbol", flat=True))

@@ -1,11 +1,10 @@
 """What holds on every page: no policy violation, nothing in the console, legible, narrow enough for a phone."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.browser.conftest import Reader, Site
+from tests.browser.conftest import CONTRAST, PHONE, Reader, Site
 
 PAGES = {
     "overview": "/",
@@ -21,9 +20,7 @@ PAGES = {
     "credits": "/credits",
     "not found": "/no-such-page",
 }
-PHONE = {"width": 360, "height": 740}
 
-CONTRAST = (Path(__file__).parent / "contrast.js").read_text("utf-8")
 DISTINCT_COLOURS = """canvas => {
   const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
   return new Set(new Uint32Array(data.buffer)).size;

@@ -208,7 +208,7 @@ def test_viewer__with_a_bot_of_their_own__sees_it_without_buttons_and_nothing_of
         "from tests.browser.live_rows import a_trading_bot\nanswer = a_trading_bot(owner='viewer', name='Own one')"
     )
     frames: list[str] = []
-    viewer.page.on("websocket", lambda socket: socket.on("framereceived", lambda frame: frames.append(frame)))
+    viewer.page.on("websocket", lambda socket: socket.on("framereceived", frames.append))
     viewer.open("/")
     page = viewer.page
     page.locator(f"[data-bots] tr[data-key='{mine['bot']}']").wait_for()
@@ -412,7 +412,7 @@ def test_back_off__the_more_attempts__the_longer_up_to_fifteen_seconds(reader: R
     waits = reader.page.evaluate(
         """async () => {
           const { backOff } = await import("/static/js/live.js");
-          return [[0, 0], [0, 1], [3, 0], [3, 1], [20, 0], [20, 1]].map(([attempt, chance]) => backOff(attempt, chance));
+          return [[0, 0], [0, 1], [3, 0], [3, 1], [20, 0], [20, 1]].map((one) => backOff(...one));
         }"""
     )
 

@@ -16,7 +16,14 @@ from configuration.services import Actor, SetValue, symbol_scope
 from tradingsite.dashboard import urls
 
 OPEN_TO_ALL = {"credits"}
-ARGUMENTS = {"bot_id": uuid4(), "backtest_id": uuid4(), "dataset_id": uuid4(), "row": 0, "hash": "0" * 64}
+ARGUMENTS = {
+    "bot_id": uuid4(),
+    "backtest_id": uuid4(),
+    "dataset_id": uuid4(),
+    "decision_id": 1,
+    "row": 0,
+    "hash": "0" * 64,
+}
 
 
 @pytest.fixture

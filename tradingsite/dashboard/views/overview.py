@@ -17,6 +17,8 @@ from tradingsite.dashboard.views.backtests import lines
 
 SHOWN = 6
 SHOWN_DATASETS = 10
+# More appear with the first snapshot.
+SHOWN_BOTS = 50
 SHOWN_CHANGES = 5
 
 
@@ -28,6 +30,7 @@ def show(request: HttpRequest) -> HttpResponse:
     bot_count = bots.bots(owner_id=owner_id).count()
     context = {
         "section": "overview",
+        "bots": bots.bots(owner_id=owner_id)[:SHOWN_BOTS],
         "backtests": lines(backtests.backtests(owner_id=owner_id)[:SHOWN]),
         "datasets": datasets[:SHOWN_DATASETS],
         "counts": {
