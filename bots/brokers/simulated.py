@@ -207,7 +207,7 @@ class _Desk:
             return refused
         self._end(old, OrderStatus.CANCELED, self._now_ms())
         order = simulated_books.new_order(request, self._account)
-        order.parent, order.bracket_fraction = old.parent, old.bracket_fraction
+        order.bracket_fraction = old.bracket_fraction
         self._rest(order, request)
         self.save()
         return simulated_books.report_of(order)

@@ -195,6 +195,24 @@ def test_match__an_exit_fills_in_part__the_stop_protects_the_rest() -> None:
     assert desk.bar(100.0) == [("x", D(3), D(100)), ("e.stop", "canceled")]
 
 
+def test_match__stop_and_exit_both_fill_in_part__each_is_worth_what_is_left() -> None:
+    # Given: 10 held with a stop at 98, and an exit that is two bars on its way
+    desk = Desk(max_volume_share=0.1, latency_bars=1)
+    desk.enter(stop=0.02)
+    desk.bar(100.0)
+    desk.bar(100.0)
+    desk.broker.submit(an_exit())
+    desk.news()
+    # When: a bar falls to 97 and has volume for 4, then another one for 4
+    assert desk.bar(100.0, 100.0, 97.0, 97.0, volume=40.0) == [("e.stop", D(4), D(98)), ("x", "working")]
+    assert found(desk, "x").qty == D(6)
+    assert desk.bar(96.0, volume=40.0) == [("x", D(4), D(96)), ("e.stop", "partially_filled")]
+    # Then: 2 are left; the stop got 4 and may get 2 more
+    assert (found(desk, "e.stop").qty, found(desk, "e.stop").filled_qty) == (D(6), D(4))
+    assert desk.bar(96.0) == [("x", D(2), D(96)), ("e.stop", "canceled")]
+    assert (found(desk, "x").status, found(desk, "x").filled_qty) == ("filled", D(6))
+
+
 def test_events__read_late__tell_each_order_as_it_was() -> None:
     desk = Desk(max_volume_share=0.1)
     desk.enter()
@@ -349,6 +367,20 @@ def test_replace__a_stop__rests_at_the_new_price_and_ends_the_old_one() -> None:
     assert desk.bar(100.0, 100.0, 98.5, 99.0) == [("s", D(10), D(99)), ("e.limit", "canceled")]
 
 
+def test_replace__a_stop_while_its_entry_still_fills__protects_the_rest_as_well() -> None:
+    # Given: 4 of 10 came in at 100, and the stop was raised from 98 to 99
+    desk = Desk(max_volume_share=0.1)
+    desk.enter(stop=0.02)
+    desk.bar(100.0, volume=40.0)
+    desk.broker.replace("e.stop", a_stop("s", "99", "4"))
+    # When: the other 6 come in
+    desk.bar(100.0)
+    # Then: the stop is for all 10, at the entry's distance again
+    assert (found(desk, "s").qty, found(desk, "s").stop_price) == (D(10), D(98))
+    # and the entry's legs are those it came with
+    assert [(leg.client_order_id, leg.status) for leg in found(desk, "e").legs] == [("e.stop", "canceled")]
+
+
 def test_replace__of_what_does_not_work__changes_nothing() -> None:
     desk = Desk()
     desk.enter(stop=0.02)
@@ -492,6 +524,31 @@ def test_submit__another_account_uses_the_id_in_the_same_moment__is_refused() ->
     assert desk.news() == []
 
 
+def test_submit__while_another_call_has_the_account__waits_and_sees_its_outcome() -> None:
+    # Given: a call that has placed an order and not committed
+    desk = Desk(symbols=("AAPL", "IBM"))
+    answers: list[OrderReport | Refused] = []
+
+    def submit() -> None:
+        try:
+            answers.append(desk.broker.submit(an_entry("second", symbol="IBM")))
+        finally:
+            connections.close_all()
+
+    with transaction.atomic(using="broker"):
+        desk.enter("first")
+        # When: another one comes
+        thread = threading.Thread(target=submit)
+        thread.start()
+        wait_until_somebody_waits()
+    thread.join(timeout=10)
+    # Then: both rest, one after the other
+    assert isinstance(answers[0], OrderReport)
+    assert desk.news() == [("first", "working"), ("second", "working")]
+    simulated.match(desk.id, bars_at(0, {0: (100.0,) * 4, 1: (50.0,) * 4}))
+    assert desk.broker.positions() == {("AAPL", "long"): D(10), ("IBM", "long"): D(10)}
+
+
 def wait_until_somebody_waits() -> None:
     blocked = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
     for _ in range(500):
@@ -572,14 +629,25 @@ def test_fault__of_another_account__is_not_ours() -> None:
 
 def test_fault__fill_partly__fills_half_and_the_rest_one_bar_later() -> None:
     desk = Desk()
-    simulated.fail_next("match", "fill_partly", account_id=desk.id)
-    desk.bar(99.0)  # nothing is due: the failure waits
     desk.enter(qty="7", stop=0.02)
+    simulated.fail_next("match", "fill_partly", account_id=desk.id)
     desk.news()
     # Half of 7, in whole shares, is 3
     assert desk.bar(100.0) == [("e", D(3), D(100)), ("e.stop", "working")]
     assert desk.bar(101.0) == [("e", D(4), D(101)), ("e.stop", "working")]
     assert not SimulatedFault.objects.filter(remaining__gt=0).exists()
+
+
+def test_fault__of_a_fill__waits_for_the_next_order_that_is_due() -> None:
+    # Given: a position that nothing touches
+    desk = Desk()
+    desk.enter(stop=0.02)
+    desk.bar(100.0)
+    simulated.fail_next("match", "fill_partly")
+    assert desk.bar(101.0) == []
+    # When: its stop is reached; half of 10 fills there, the rest at the next open
+    assert desk.bar(101.0, 101.0, 97.0, 97.0) == [("e.stop", D(5), D(98))]
+    assert desk.bar(96.0) == [("e.stop", D(5), D(96))]
 
 
 def test_fault__fill_late__fills_one_bar_later() -> None:
