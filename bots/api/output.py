@@ -16,6 +16,7 @@ from bots.statistics import Tally
 from configuration.selectors import Explained
 from engine.domain import reasons
 from marketdata.selectors import Feed
+from marketdata.timeframes import DURATION_MS
 
 Output = dict[str, Any]
 
@@ -50,7 +51,9 @@ def figures_output(figures: Figures) -> Output:
     run, tally = figures.run, figures.tally
     shown = None
     if run is not None:
-        recorded = None if run.recorded_ms is None else moment(mappers.moment_of(run.recorded_ms))
+        # Event time, as everywhere else: the close of the last bar that is recorded.
+        closed_ms = None if run.recorded_ms is None else run.recorded_ms + DURATION_MS[run.timeframe]
+        recorded = None if closed_ms is None else moment(mappers.moment_of(closed_ms))
         shown = {"number": run.number, "epoch": run.epoch, "recorded_at": recorded, "rows": run.rows}
     return {
         "realized_gains": plain(figures.realized_gains),

@@ -66,7 +66,7 @@ def advance_bot(*, bot_id: UUID, token: int, worker: UUID, checkpoint: Checkpoin
         return None
     checkpoint("taken")
     bot = Bot.objects.get(id=bot_id)
-    with structlog.contextvars.bound_contextvars(bot_id=str(bot_id), lease_token=token):
+    with structlog.contextvars.bound_contextvars(bot_id=str(bot_id), lease=token):
         try:
             done, wake_after = _Advance(bot, lease, checkpoint).run()
         except Exception as broken:
@@ -110,7 +110,7 @@ class _Advance:
     def _cycle(self, engine_run: EngineRun, *, is_running: bool) -> tuple[str, timedelta | None]:
         kind = self._due(engine_run, is_running=is_running)
         if kind is None:
-            _ran(self.lease)
+            Bot.objects.filter(id=self.bot.id, lease_token=self.lease.token).update(last_run_at=Now())
             return "nothing new", self._frequency() if is_running else None
         cycle = self._opened(engine_run, kind)
         self.checkpoint("cycle_opened")
@@ -256,10 +256,12 @@ class _Advance:
 
     def _close(self, cycle: Cycle) -> bool:
         with transaction.atomic():
-            if leases.locked(self.lease) is None:
+            bot = leases.locked(self.lease)
+            if bot is None:
                 return False
             Cycle.objects.filter(id=cycle.id).update(state=CycleState.DONE, finished_at=Now())
-            _ran(self.lease)
+            Bot.objects.filter(id=bot.id).update(last_run_at=Now())
+            lifecycle.forget_failures(bot)
         return True
 
     def _frequency(self) -> timedelta:
@@ -309,10 +311,6 @@ def bars_sha256(bars: Bars) -> str:
     for column in bars:
         digest.update(column.tobytes())
     return digest.hexdigest()
-
-
-def _ran(lease: Lease) -> None:
-    Bot.objects.filter(id=lease.bot_id, lease_token=lease.token).update(last_run_at=Now(), error_count=0)
 
 
 def _skipped(cycle: Cycle) -> None:
