@@ -31,4 +31,4 @@ def fill_facts(run: EngineRun) -> list[dict[str, Any]]:
     """The run's fills with side and leg of their orders, in the order the engine booked them."""
     heard = Fill.objects.filter(run=run, fact__cycle__isnull=False).order_by("fact__cycle__number", "fact__place")
     order = {"side": F("broker_order__intent__side"), "leg": F("broker_order__intent__leg")}
-    return list(heard.values("bar_open_ms", "symbol", "qty", "price", "fee", **order))
+    return [dict(row) for row in heard.values("bar_open_ms", "symbol", "qty", "price", "fee", **order)]

@@ -112,5 +112,5 @@ def test_figures__by_hand__are_told_for_each_bot(owner, instruments, client_of) 
     assert (mine["realized_gains"], mine["win_rate"]) == ("32", "50")
     assert (mine["trades_today"], mine["today_pnl"], mine["total_pnl"]) == (3, "30", "22")
     assert mine["equity"] == "10030.5"
-    assert mine["run"] == {"number": 2, "epoch": 2, "recorded_at": "2000-03-01T00:00:00Z", "rows": 12}
+    assert mine["run"] == {"number": 2, "epoch": 2, "recorded_at": "2000-03-02T00:00:00Z", "rows": 12}
     assert (shown[other.name]["total_pnl"], shown[other.name]["run"]) == ("0", None)
