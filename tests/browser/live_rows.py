@@ -53,9 +53,7 @@ def a_trading_bot(*, owner: str = "admin", name: str = "Live two voters") -> dic
     return {"bot": str(bot.id), "run": run.pk, "name": name}
 
 
-def next_bar(
-    bot_id: str, *, equity: str, today: str = "0", is_lost: bool = False, buys: bool = False
-) -> dict[str, Any]:
+def next_bar(bot_id: str, *, equity: str, is_lost: bool = False, buys: bool = False) -> dict[str, Any]:
     """One more bar: the clock moves, the bot decides, and tells of it. ``is_lost``: the relay never sends it."""
     run = EngineRun.objects.select_related("bot").get(bot_id=UUID(bot_id), ended_at__isnull=True)
     last_ms = run.recorded_ms or 0
@@ -65,9 +63,7 @@ def next_bar(
         replay.advance("1d", epoch=1, from_ms=last_ms, to_ms=open_ms)
     number = run.rows + 1
     cycle = _cycle(run, number, open_ms, Decimal(equity))
-    EngineRun.objects.filter(pk=run.pk).update(
-        equity=equity, day_realised=today, recorded_ms=open_ms, last_open_ms=open_ms, rows=number
-    )
+    EngineRun.objects.filter(pk=run.pk).update(equity=equity, recorded_ms=open_ms, last_open_ms=open_ms, rows=number)
     run.refresh_from_db()
     decision = _decision(run, cycle, number, open_ms, signal=1, target=1, reason=0, orders=1)
     told: list[tuple[EventName, Any]] = [(EventName.DECISION, payloads.decision_payload(decision))]
