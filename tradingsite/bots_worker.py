@@ -21,8 +21,7 @@ from bots.services import leases, working
 from engine import warm
 
 HEARTBEAT_SECONDS: Final = 2.0
-LONGEST_CYCLE_SECONDS: Final = 60.0
-"""Between what a call of a broker may take (13 s) and a lease (90 s): nobody else works on the bot yet."""
+LONGEST_CYCLE_SECONDS: Final = working.LONGEST_CYCLE.total_seconds()
 GAVE_UP: Final = 70
 """The exit code, EX_SOFTWARE of sysexits.h. The supervisor starts a new worker, which is another one."""
 

@@ -4,13 +4,15 @@ A call either answers, or raises ``BrokerUnsure``: then nobody knows whether it 
 looking it up by its client order id tells. A refusal is an answer.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple, Protocol
 from uuid import UUID
 
 from engine.domain.errors import BrokerError
 
+CALL_TAKES = timedelta(seconds=13)
+"""The longest a call may take: 3 s to connect and 10 s to answer; every adapter keeps to it."""
 DUPLICATE = "duplicate_client_order_id"
 """The code of a refusal that means: it is there already, go and look."""
 

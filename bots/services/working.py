@@ -9,9 +9,14 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from functools import cache
-from typing import NamedTuple
+from typing import Final, NamedTuple
 from uuid import UUID, uuid4
+
+
+LONGEST_CYCLE: Final = timedelta(seconds=60)
+"""Between what a call of a broker may take and a lease: nobody else works on the bot yet."""
 
 
 class Running(NamedTuple):
