@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
 from django.apps import AppConfig
@@ -34,6 +35,6 @@ def wrong_order(limits: Sequence[tuple[str, timedelta]]) -> list[checks.CheckMes
             hint="docs/cycle.md says why each limit has to end before the next begins.",
             id="bots.E001",
         )
-        for (earlier, first), (later, second) in zip(limits, limits[1:], strict=False)
+        for (earlier, first), (later, second) in pairwise(limits)
         if second <= first
     ]

@@ -14,7 +14,6 @@ from functools import cache
 from typing import Final, NamedTuple
 from uuid import UUID, uuid4
 
-
 LONGEST_CYCLE: Final = timedelta(seconds=60)
 """Between what a call of a broker may take and a lease: nobody else works on the bot yet."""
 
