@@ -154,6 +154,7 @@ class OrderIntent(models.Model):
         ]
         indexes = [
             models.Index(fields=["bot", "-id"], name="intent_by_bot"),
+            models.Index(fields=["run", "symbol", "side", "leg", "-id"], name="intent_newest_of_leg"),
             models.Index(
                 fields=["account"],
                 name="intent_in_flight",

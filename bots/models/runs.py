@@ -214,6 +214,7 @@ class Decision(models.Model):
         indexes = [
             models.Index(fields=["bot", "-id"], name="decision_by_bot"),
             models.Index(fields=["bot", "symbol", "-id"], name="decision_by_symbol"),
+            models.Index(fields=["bot", "-at"], name="decision_by_time"),
             models.Index(F("bot"), F("reason"), F("id").desc(), name="decision_by_reason"),
         ]
 

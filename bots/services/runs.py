@@ -12,7 +12,7 @@ from django.db.models import Max
 from django.db.models.functions import Now
 from numpy.typing import NDArray
 
-from bots import selectors
+from bots import payloads, selectors
 from bots.brokers import simulated
 from bots.models import (
     HOLDS_SLOT,
@@ -25,7 +25,7 @@ from bots.models import (
     Position,
     Posting,
 )
-from bots.services import stepping
+from bots.services import events, stepping
 from configuration import mappers as configuration_mappers
 from configuration import selectors as configuration
 from configuration import services as configuration_services
@@ -98,13 +98,19 @@ def opened(bot: Bot, feed: Feed) -> EngineRun:
 def ended(engine_run: EngineRun, *, reason: str, at: datetime) -> None:
     """Close a run's books. What it still holds leaves the lists; no money moves for it. at: event time."""
     with transaction.atomic():
+        bot = Bot.objects.select_for_update(no_key=True).get(id=engine_run.bot_id)
         EngineRun.objects.filter(id=engine_run.id, ended_at__isnull=True).update(ended_at=Now(), end_reason=reason)
-        Position.objects.filter(run=engine_run, is_open=True).update(is_open=False, closed_at=at, close_reason=reason)
         left = OrderIntent.objects.filter(run=engine_run, state__in=HOLDS_SLOT)
         left.filter(state__in=[IntentState.HELD, IntentState.WORKING]).update(
             state=IntentState.CANCELED, reason=Reason.REPLAY_ENDED
         )
         left.filter(state=IntentState.PENDING).update(state=IntentState.UNSENT, reason=Reason.REPLAY_ENDED)
+        held = list(Position.objects.filter(run=engine_run, is_open=True))
+        for position in held:
+            position.is_open, position.closed_at, position.close_reason = False, at, reason
+        Position.objects.bulk_update(held, ["is_open", "closed_at", "close_reason"])
+        told = [(payloads.EventName.POSITION_UPDATED, payloads.position_payload(position)) for position in held]
+        events.emit(bot.id, bot.owner_id, told)
 
 
 def setting_of(bot: Bot, engine_run: EngineRun) -> Setting:

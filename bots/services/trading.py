@@ -173,7 +173,15 @@ class _Advance:
             if kind == CycleKind.BARS:
                 same = Cycle.objects.filter(bot=self.bot, epoch=engine_run.epoch, due_at=due_at, kind=kind).first()
                 if same is not None:
-                    Cycle.objects.filter(id=same.id).update(state=CycleState.OPEN, lease_token=self.lease.token)
+                    # Begun again: what a failure left behind is no part of it any more.
+                    Cycle.objects.filter(id=same.id).update(
+                        state=CycleState.OPEN,
+                        lease_token=self.lease.token,
+                        worker=self.lease.worker,
+                        finished_at=None,
+                        error_code="",
+                        error_message="",
+                    )
                     same.refresh_from_db()
                     return same
             engine_run.cycles += 1
@@ -274,13 +282,12 @@ def facts_of(engine_run: EngineRun, rows: Sequence[OrderFact], *, before_cycle: 
     ``before_cycle``: what had been asked when that cycle ran, for computing it again.
     """
     index = {symbol: place for place, symbol in enumerate(engine_run.symbols)}
-    newest: dict[tuple[str, str, int], int] = {}
     asked = OrderIntent.objects.filter(run=engine_run, symbol__in={row.intent.symbol for row in rows})
     if before_cycle is not None:
         asked = asked.filter(cycle__number__lt=before_cycle)
-    if rows:
-        for symbol, side, leg, intent_id in asked.order_by("id").values_list("symbol", "side", "leg", "id"):
-            newest[symbol, side, leg] = intent_id
+    legs = ("symbol", "side", "leg")
+    last = asked.order_by(*legs, "-id").distinct(*legs).values_list(*legs, "id") if rows else ()
+    newest = {(symbol, side, leg): intent_id for symbol, side, leg, intent_id in last}
     ordered = sorted(rows, key=lambda row: (row.at_ms, row.broker_sequence, row.id))
     return [_fact(row, index[row.intent.symbol], newest) for row in ordered]
 
