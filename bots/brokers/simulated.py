@@ -11,16 +11,15 @@ from contextlib import contextmanager
 from decimal import Decimal
 from uuid import UUID
 
-import numpy as np
 from django.db import IntegrityError, InterfaceError, OperationalError, transaction
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
 from bots.brokers import simulated_books
 from bots.brokers.ports import DUPLICATE, BrokerEvent, BrokerUnsure, OrderReport, OrderRequest, Refused
-from bots.brokers.simulated_books import FILL, Place
-from bots.mappers import decimal_of
-from bots.models import OrderStatus, SimulatedAccount, SimulatedEvent, SimulatedFault, SimulatedOrder
+from bots.brokers.simulated_books import FILL, Books
+from bots.brokers.simulated_desk import ALIVE, Desk
+from bots.models import SimulatedAccount, SimulatedEvent, SimulatedFault, SimulatedOrder
 from configuration.mappers import VenueSettings
 from engine import exchange
 from engine.domain.errors import BrokerError, InputError
@@ -37,7 +36,6 @@ _FAULTS = {
     "match": (FILL_PARTLY, FILL_LATE),
 }
 _SHARE = {FILL_PARTLY: 0.5, FILL_LATE: 0.0}
-_ALIVE = (OrderStatus.HELD, OrderStatus.WORKING, OrderStatus.PARTIALLY_FILLED)
 
 
 class Simulated:
@@ -50,8 +48,8 @@ class Simulated:
         """Place it; it meets the next bar that is matched. Refusals name what is wrong."""
         try:
             with _opened(self._account_id) as desk:
-                fault = desk.fault_of("submit")
-                answer = _in_vain(fault) or desk.submit(request)
+                fault = _fault_of(self._account_id, "submit")
+                answer = _in_vain(fault) or _used(request) or desk.submit(request)
         except IntegrityError:
             # Another account used the id in the same moment: the database saw it, our look-up did not.
             return _duplicate(request.client_order_id)
@@ -61,8 +59,8 @@ class Simulated:
         """Both or neither. Of a bracket the distance is kept: a further part of its entry restores the price."""
         try:
             with _opened(self._account_id) as desk:
-                fault = desk.fault_of("submit")
-                answer = _in_vain(fault) or desk.replace(client_order_id, request)
+                fault = _fault_of(self._account_id, "submit")
+                answer = _in_vain(fault) or _used(request) or desk.replace(client_order_id, request)
         except IntegrityError:
             return _duplicate(request.client_order_id)
         return _answered(answer, fault)
@@ -70,29 +68,46 @@ class Simulated:
     def cancel(self, client_order_id: str) -> OrderReport | Refused:
         """End it, and what is held for it; one that has ended already is reported as it is."""
         with _opened(self._account_id) as desk:
-            fault = desk.fault_of("cancel")
-            answer = _in_vain(fault) or desk.cancel(client_order_id)
-        return _answered(answer, fault)
+            fault = _fault_of(self._account_id, "cancel")
+            refused = _in_vain(fault)
+            if refused is None:
+                desk.cancel(client_order_id)
+        _make_sure(fault)
+        unknown = Refused("unknown_order", f"There is no order {client_order_id}.")
+        return refused or self._report(client_order_id) or unknown
 
     def find(self, client_order_id: str) -> OrderReport | None:
         """The order of that id with its children, whatever its state."""
         self._fail_reading("find")
-        order = _orders(self._account_id).filter(client_order_id=client_order_id).first()
-        return None if order is None else _with_children(order)
+        return self._report(client_order_id)
 
     def events(self, *, after: int, limit: int = 500) -> list[BrokerEvent]:
         """The account-wide list, oldest first."""
         self._fail_reading("events")
         rows = SimulatedEvent.objects.using(ALIAS).filter(account=self._account_id, sequence__gt=after)
-        return [_event(row) for row in rows.select_related("order").order_by("sequence")[:limit]]
+        with _connected():
+            return [_event(row) for row in rows.select_related("order").order_by("sequence")[:limit]]
 
     def positions(self) -> dict[tuple[str, str], Decimal]:
         """What the account holds, by the exchange's own ledger."""
-        return simulated_books.books_of(_account(self._account_id)).positions()
+        return self._books().positions()
 
     def cash(self) -> Decimal:
         """The account's cash, by the exchange's own ledger."""
-        return simulated_books.books_of(_account(self._account_id)).cash()
+        return self._books().cash()
+
+    def _books(self) -> Books:
+        with _connected():
+            return simulated_books.books_of(_account(self._account_id))
+
+    def _report(self, client_order_id: str) -> OrderReport | None:
+        with _connected():
+            order = _orders(self._account_id).filter(client_order_id=client_order_id).first()
+            if order is None:
+                return None
+            return simulated_books.report_of(
+                order, list(_orders(self._account_id).filter(parent=order).order_by("leg"))
+            )
 
     def _fail_reading(self, call: str) -> None:
         with _connected():
@@ -100,11 +115,8 @@ class Simulated:
             if not SimulatedFault.objects.using(ALIAS).filter(call=call, remaining__gt=0).exists():
                 return
         with _connected(), transaction.atomic(using=ALIAS):
-            fault = _next_fault(self._account_id, call)
-            if fault is not None:
-                _use_up(fault)
-        if fault is not None:
-            raise BrokerUnsure(f"The simulated broker did not answer ({call}).")
+            fault = _fault_of(self._account_id, call)
+        _make_sure(fault)
 
 
 def open_account(
@@ -137,13 +149,21 @@ def match(account_id: UUID, bars: Bars) -> int:
     if bars.open_ms[0] != bars.open_ms[-1]:
         raise InputError("These bars are of more than one timestamp.")
     with _opened(account_id) as desk:
-        return desk.match(bars)
+        if desk.has_met(bars):
+            return 0
+        fault = _next_fault(account_id, "match")
+        is_due = desk.meet(bars, share=exchange.WHOLE if fault is None else _SHARE[fault.kind])
+        # The failure waits for an order that it can happen to.
+        if fault is not None and is_due:
+            _use_up(fault)
+    return len(desk.events)
 
 
 def expire_all(account_id: UUID, *, at_ms: int) -> int:
     """End every open order, because no bar will come any more. Returns how many events that wrote."""
     with _opened(account_id) as desk:
-        return desk.expire_all(at_ms)
+        desk.expire_all(at_ms)
+    return len(desk.events)
 
 
 def fail_next(call: str, kind: str, *, account_id: UUID | None = None, times: int = 1) -> None:
@@ -158,210 +178,32 @@ def fail_next(call: str, kind: str, *, account_id: UUID | None = None, times: in
         SimulatedFault.objects.using(ALIAS).create(call=call, kind=kind, account_id=account_id, remaining=times)
 
 
-class _Desk:
-    """One account while its row is locked: what is done to it is saved when the call ends."""
-
-    def __init__(self, account: SimulatedAccount) -> None:
-        self._account = account
-        self._before = account.sequence
-        self._books = self._kept = simulated_books.books_of(account)
-        self._alive: dict[Place, SimulatedOrder] = {
-            (order.symbol, order.side, order.leg): order for order in _orders(account.id).filter(status__in=_ALIVE)
-        }
-        self._new: list[SimulatedOrder] = []
-        self._changed: dict[UUID, SimulatedOrder] = {}
-        self._events: list[SimulatedEvent] = []
-
-    def fault_of(self, call: str) -> str | None:
-        """The failure that was ordered for this call, if any: it counts as had."""
-        fault = _next_fault(self._account.id, call)
-        if fault is None:
-            return None
-        _use_up(fault)
-        return fault.kind
-
-    def submit(self, request: OrderRequest) -> OrderReport | Refused:
-        refused = self._used(request) or simulated_books.shape_fault(request, self._books.symbols)
-        refused = refused or self._taken(request) or self._uncovered(request)
-        if refused is not None:
-            return refused
-        order = simulated_books.new_order(request, self._account)
-        children = simulated_books.new_children(request, order)
-        self._rest(order, request)
-        for child in children:
-            self._add(child)
-        self.save()
-        return simulated_books.report_of(order, children)
-
-    def replace(self, client_order_id: str, request: OrderRequest) -> OrderReport | Refused:
-        refused = self._used(request) or simulated_books.shape_fault(request, self._books.symbols)
-        if refused is not None:
-            return refused
-        old = self._alive.get((request.symbol, request.side, request.leg))
-        if old is None or old.client_order_id != client_order_id:
-            return Refused("not_working", f"{client_order_id} does not work in that place (any more).")
-        if old.is_entry or request.is_entry or old.status == OrderStatus.HELD:
-            return Refused("not_replaceable", "Only exits that work can be replaced.")
-        refused = self._uncovered(request)
-        if refused is not None:
-            return refused
-        self._end(old, OrderStatus.CANCELED, self._now_ms())
-        order = simulated_books.new_order(request, self._account)
-        order.bracket_fraction = old.bracket_fraction
-        self._rest(order, request)
-        self.save()
-        return simulated_books.report_of(order)
-
-    def cancel(self, client_order_id: str) -> OrderReport | Refused:
-        order = next((one for one in self._alive.values() if one.client_order_id == client_order_id), None)
-        if order is not None:
-            self._end(order, OrderStatus.CANCELED, self._now_ms())
-            self.save()
-        ended = _orders(self._account.id).filter(client_order_id=client_order_id).first()
-        if ended is None:
-            return Refused("unknown_order", f"There is no order {client_order_id}.")
-        return _with_children(ended)
-
-    def match(self, bars: Bars) -> int:
-        open_ms = int(bars.open_ms[0])
-        if self._account.matched_ms is not None and open_ms <= self._account.matched_ms:
-            return 0
-        self._account.matched_ms = open_ms
-        if not exchange.is_idle(self._books.state):
-            self._meet(bars, open_ms)
-        self.save()
-        return self._account.sequence - self._before
-
-    def expire_all(self, at_ms: int) -> int:
-        # Parents first: what is held for them ends with them.
-        for order in sorted(self._alive.values(), key=lambda one: one.leg):
-            if order.status in _ALIVE:
-                self._end(order, OrderStatus.EXPIRED, at_ms)
-        self.save()
-        return self._account.sequence - self._before
-
-    def save(self) -> None:
-        """Write everything that changed since the account was opened."""
-        SimulatedOrder.objects.using(ALIAS).bulk_create(self._new)
-        for order in self._changed.values():
-            _orders(self._account.id).filter(id=order.id).update(
-                qty=order.qty,
-                filled_qty=order.filled_qty,
-                limit_price=order.limit_price,
-                stop_price=order.stop_price,
-                status=order.status,
-                updated_at=Now(),
-            )
-        SimulatedEvent.objects.using(ALIAS).bulk_create(self._events)
-        if self._books is not self._kept:
-            self._account.state = self._books.to_bytes()
-        self._account.save(using=ALIAS, update_fields=["state", "sequence", "matched_ms"])
-
-    def _used(self, request: OrderRequest) -> Refused | None:
-        wanted = [request.client_order_id, *(child.client_order_id for child in request.bracket)]
-        if len(set(wanted)) != len(wanted):
-            return _duplicate(request.client_order_id)
-        known = SimulatedOrder.objects.using(ALIAS).filter(client_order_id__in=wanted).first()
-        return None if known is None else _duplicate(known.client_order_id)
-
-    def _taken(self, request: OrderRequest) -> Refused | None:
-        for leg in (request.leg, *(child.leg for child in request.bracket)):
-            other = self._alive.get((request.symbol, request.side, leg))
-            if other is not None:
-                return Refused("leg_taken", f"{other.client_order_id} works there already.")
-        return None
-
-    def _uncovered(self, request: OrderRequest) -> Refused | None:
-        held = self._books.held(request.symbol, request.side)
-        if request.is_entry or request.qty <= held:
-            return None
-        if held == 0:
-            return Refused("nothing_held", f"There is no {request.side} position in {request.symbol}.")
-        return Refused("more_than_held", f"The quantity is {request.qty}, {held} is held.")
-
-    def _rest(self, order: SimulatedOrder, request: OrderRequest) -> None:
-        self._books = self._books.placed(self._books.record_of(request))
-        self._add(order)
-
-    def _add(self, order: SimulatedOrder) -> None:
-        self._new.append(order)
-        self._alive[order.symbol, order.side, order.leg] = order
-        self._tell(order, self._now_ms())
-
-    def _meet(self, bars: Bars, open_ms: int) -> None:
-        fault = _next_fault(self._account.id, "match")
-        share = exchange.WHOLE if fault is None else _SHARE[fault.kind]
-        met = self._books.met(bars, self._alive, share=share)
-        if fault is not None and met.turns:
-            _use_up(fault)
-        self._books = self._books._replace(state=met.state, book=met.book)
-        for turn in met.turns:
-            self._take(turn, open_ms)
-
-    def _take(self, turn: exchange.Turn, open_ms: int) -> None:
-        for fill in turn.fills:
-            self._fill(fill, open_ms)
-        for asked in turn.orders:
-            self._activate(asked, open_ms)
-        for trip in turn.trips:
-            # Flat: the exchange has ended whatever rested for the position.
-            symbol, side, _ = self._books.place_at(int(trip["symbol"]), int(trip["side"]), 0)
-            left = [order for place, order in self._alive.items() if place[:2] == (symbol, side)]
-            for order in left:
-                self._finish(order, OrderStatus.CANCELED, open_ms)
-
-    def _fill(self, fill: np.void, open_ms: int) -> None:
-        order = self._alive[self._books.place_of(fill)]
-        qty = decimal_of(float(fill["qty"]))
-        order.filled_qty += qty
-        price, fee = decimal_of(float(fill["price"])), decimal_of(float(fill["fee"]))
-        order.status = OrderStatus.PARTIALLY_FILLED if float(fill["remaining"]) else OrderStatus.FILLED
-        if order.status == OrderStatus.FILLED:
-            del self._alive[order.symbol, order.side, order.leg]
-        self._tell(order, open_ms, SimulatedEvent(kind=FILL, qty=qty, price=price, fee=fee))
-
-    def _activate(self, asked: np.void, open_ms: int) -> None:
-        """A bracket rests now that there is something to protect, or an exit is worth another quantity."""
-        order = self._alive[self._books.place_of(asked)]
-        order.qty = order.filled_qty + decimal_of(float(asked["qty"]))
-        order.stop_price = decimal_of(float(asked["stop_price"])) or None
-        order.limit_price = decimal_of(float(asked["limit_price"])) or None
-        if order.status == OrderStatus.HELD:
-            order.status = OrderStatus.WORKING
-        self._tell(order, open_ms)
-
-    def _end(self, order: SimulatedOrder, status: OrderStatus, at_ms: int) -> None:
-        """End an order that is alive, and what is held for it if nothing of it ever filled."""
-        if order.status != OrderStatus.HELD:
-            self._books = self._books.cancelled((order.symbol, order.side, order.leg))
-        self._finish(order, status, at_ms)
-        held = [child for child in self._alive.values() if child.parent_id == order.id]
-        for child in held:
-            if child.status == OrderStatus.HELD:
-                self._finish(child, status, at_ms)
-
-    def _finish(self, order: SimulatedOrder, status: OrderStatus, at_ms: int) -> None:
-        del self._alive[order.symbol, order.side, order.leg]
-        order.status = status
-        self._tell(order, at_ms)
-
-    def _tell(self, order: SimulatedOrder, at_ms: int, event: SimulatedEvent | None = None) -> None:
-        self._account.sequence += 1
-        event = event or SimulatedEvent(kind=order.status)
-        event.account, event.order, event.sequence = self._account, order, self._account.sequence
-        event.at_ms, event.cum_qty = at_ms, order.filled_qty
-        self._events.append(event)
-        if order not in self._new:
-            self._changed[order.id] = order
-
-    def _now_ms(self) -> int:
-        return self._account.matched_ms or 0
-
-
 @contextmanager
-def _opened(account_id: UUID) -> Iterator[_Desk]:
+def _opened(account_id: UUID) -> Iterator[Desk]:
+    """The account's desk, its row locked; what was done there is written before the lock goes."""
     with _connected(), transaction.atomic(using=ALIAS):
-        yield _Desk(_account(account_id, locked=True))
+        account = _account(account_id, locked=True)
+        before = account.matched_ms
+        desk = Desk(account, _orders(account_id).filter(status__in=ALIVE))
+        yield desk
+        if desk.events or account.matched_ms != before:
+            _save(desk)
+
+
+def _save(desk: Desk) -> None:
+    SimulatedOrder.objects.using(ALIAS).bulk_create(desk.new)
+    for order in desk.changed.values():
+        _orders(desk.account.id).filter(id=order.id).update(
+            qty=order.qty,
+            filled_qty=order.filled_qty,
+            limit_price=order.limit_price,
+            stop_price=order.stop_price,
+            status=order.status,
+            updated_at=Now(),
+        )
+    SimulatedEvent.objects.using(ALIAS).bulk_create(desk.events)
+    desk.account.state = desk.packed_state() or desk.account.state
+    desk.account.save(using=ALIAS, update_fields=["state", "sequence", "matched_ms"])
 
 
 @contextmanager
@@ -385,8 +227,22 @@ def _orders(account_id: UUID) -> QuerySet[SimulatedOrder]:
     return SimulatedOrder.objects.using(ALIAS).filter(account=account_id)
 
 
-def _with_children(order: SimulatedOrder) -> OrderReport:
-    return simulated_books.report_of(order, list(_orders(order.account_id).filter(parent=order).order_by("leg")))
+def _used(request: OrderRequest) -> Refused | None:
+    """The refusal where any id of the request, its children included, was used before; None: none was."""
+    wanted = [request.client_order_id, *(child.client_order_id for child in request.bracket)]
+    if len(set(wanted)) != len(wanted):
+        return _duplicate(request.client_order_id)
+    known = SimulatedOrder.objects.using(ALIAS).filter(client_order_id__in=wanted).first()
+    return None if known is None else _duplicate(known.client_order_id)
+
+
+def _fault_of(account_id: UUID, call: str) -> str | None:
+    """The failure that was ordered for this call, if any: it counts as had."""
+    fault = _next_fault(account_id, call)
+    if fault is None:
+        return None
+    _use_up(fault)
+    return fault.kind
 
 
 def _next_fault(account_id: UUID, call: str) -> SimulatedFault | None:
@@ -405,10 +261,14 @@ def _in_vain(fault: str | None) -> Refused | None:
     )
 
 
-def _answered(answer: OrderReport | Refused, fault: str | None) -> OrderReport | Refused:
+def _make_sure(fault: str | None) -> None:
     if fault in (TIME_OUT, LOSE_ANSWER):
         raise BrokerUnsure("The simulated broker did not answer.")
-    return answer
+
+
+def _answered(answer: list[SimulatedOrder] | Refused, fault: str | None) -> OrderReport | Refused:
+    _make_sure(fault)
+    return answer if isinstance(answer, Refused) else simulated_books.report_of(answer[0], answer[1:])
 
 
 def _duplicate(client_order_id: str) -> Refused:
