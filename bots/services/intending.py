@@ -146,7 +146,7 @@ class _Writer:
             "fills": booking.packed(self.walk.records("fills")),
             "trips": booking.packed(self.walk.records("trips")),
             "decided": booking.packed(self.walk.records("decisions")),
-            "equity": decimal_of(self.state.account["equity"][0]),
+            "equity": decimal_of(_equity(self.state)),
             "state_sha256": stepping.sha256(self.state, self.plan),
             "decided_at": Now(),
         }
@@ -324,8 +324,9 @@ class _Writer:
             "entries_today": int(account["entries_today"]),
             "open_positions": int(account["open_positions"]),
             "exposure": decimal_of(_exposure(self.state)),
+            "equity": decimal_of(_equity(self.state)),
         }
-        for name in ("cash", "equity", "realised", "fees", "day_open_equity", "day_realised"):
+        for name in ("cash", "realised", "fees", "day_open_equity", "day_realised"):
             values[name] = decimal_of(account[name])
         if account["day"] > _NO_DAY:
             values["day"] = int(account["day"])
@@ -387,6 +388,17 @@ def _is_as_asked(intent: OrderIntent, order: Any) -> bool:
 def _price(value: float) -> Decimal | None:
     """0 stands for "has none" in the engine's orders."""
     return decimal_of(value) if value > 0 else None
+
+
+def _equity(state: State) -> float:
+    """Cash and what is held, at the last closes. The engine says it on bars only; a fill may come between two."""
+    account, marks = state.account[0], state.slots["mark"]
+    held = state.positions["qty"]
+    total = float(account["cash"])
+    for symbol in range(len(marks)):
+        total += float(held[symbol, 0] * marks[symbol])
+        total -= float(held[symbol, 1] * marks[symbol])
+    return total
 
 
 def _exposure(state: State) -> float:
