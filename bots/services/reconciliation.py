@@ -32,7 +32,7 @@ from bots.models import (
     OrderStatus,
     Origin,
 )
-from bots.services import events, leases
+from bots.services import events, leases, lifecycle
 from bots.services.checkpoints import Checkpoint, nowhere
 from engine.domain.enums import Reason
 
@@ -65,7 +65,7 @@ _GIVEN_UP = (IntentState.REJECTED, IntentState.ABANDONED, IntentState.UNSENT)
 
 
 class Found(NamedTuple):
-    """What one pass brought: new facts, and client ids of adopted orders that are still alive at the broker."""
+    """What one pass brought: new facts, and client ids of adopted orders that were cancelled at the broker."""
 
     facts: int
     adopted: tuple[str, ...]
@@ -78,20 +78,19 @@ def reconcile(account_id: UUID, *, checkpoint: Checkpoint = nowhere) -> Found:
     """
     account = BrokerAccount.objects.get(id=account_id)
     broker = brokers.broker_of(account)
-    facts, adopted, cursor = 0, list[str](), account.cursor
+    facts, cursor = 0, account.cursor
     while page := broker.events(after=cursor, limit=PAGE):
         checkpoint("events_read")
-        found = _taken(account_id, page)
+        facts += _taken(account_id, page)
         checkpoint("events_taken")
-        facts += found.facts
-        adopted += found.adopted
         cursor = page[-1].sequence
         if len(page) < PAGE:
             break
-    _looked(account_id)
+    is_long_ago = _looked(account_id)
+    adopted = _adopted(account_id) if is_long_ago or cursor != account.cursor else ()
     for client_order_id in adopted:
         broker.cancel(client_order_id)
-    return Found(facts, tuple(adopted))
+    return Found(facts, adopted)
 
 
 def reconcile_due(*, checkpoint: Checkpoint = nowhere) -> list[UUID]:
@@ -172,7 +171,7 @@ def end(intent: OrderIntent, state: IntentState, *, reason: Reason, code: str = 
         _set_state(child, IntentState.CANCELED, reason=int(reason))
 
 
-def _taken(account_id: UUID, page: Sequence[BrokerEvent]) -> Found:
+def _taken(account_id: UUID, page: Sequence[BrokerEvent]) -> int:
     with transaction.atomic():
         account = _lock(account_id)
         fresh = [event for event in page if event.sequence > account.cursor]
@@ -180,14 +179,22 @@ def _taken(account_id: UUID, page: Sequence[BrokerEvent]) -> Found:
         facts = sum(_take(event, intents[event.order.client_order_id]) for event in fresh)
         account.cursor = fresh[-1].sequence if fresh else account.cursor
         BrokerAccount.objects.filter(id=account_id).update(cursor=account.cursor)
-    ours = (one for one in intents.values() if one.origin != Origin.EXTERNAL)
-    return Found(facts, tuple(one.client_order_id for one in ours if one.state == IntentState.ADOPTED))
+    return facts
 
 
-def _looked(account_id: UUID) -> None:
-    """When the broker was last heard; to the nearest seconds, so that a quiet cycle writes nothing here."""
+def _adopted(account_id: UUID) -> tuple[str, ...]:
+    """Orders of ours that we had given up and that live at the broker. Asked again until it says they ended."""
+    alive = OrderIntent.objects.filter(account=account_id, state=IntentState.ADOPTED).exclude(origin=Origin.EXTERNAL)
+    return tuple(alive.order_by("id").values_list("client_order_id", flat=True))
+
+
+def _looked(account_id: UUID) -> bool:
+    """When the broker was last heard; to the nearest seconds, so that a quiet cycle writes nothing here.
+
+    True where the time before was longer ago than that.
+    """
     stale = Q(reconciled_at__isnull=True) | Q(reconciled_at__lt=Now() - _NOTED_EVERY)
-    BrokerAccount.objects.filter(stale, id=account_id).update(reconciled_at=Now())
+    return bool(BrokerAccount.objects.filter(stale, id=account_id).update(reconciled_at=Now()))
 
 
 def _lock(account_id: UUID) -> BrokerAccount:
@@ -298,9 +305,7 @@ def _follow(intent: OrderIntent, status: OrderStatus, event: BrokerEvent | None)
     if intent.state in (wanted, *_FINAL) or (wanted == IntentState.HELD and intent.state != IntentState.HELD):
         return
     if intent.state in _GIVEN_UP:
-        logger.error("order.adopted", client_order_id=intent.client_order_id, was=intent.state)
-        _claim_afterwards(intent)
-        _set_state(intent, IntentState.ADOPTED)
+        _adopt(intent)
     if intent.state == IntentState.PENDING:
         _claim_afterwards(intent)
         _set_state(intent, IntentState.SUBMITTING)
@@ -312,6 +317,18 @@ def _follow(intent: OrderIntent, status: OrderStatus, event: BrokerEvent | None)
         _tell_engine(intent, reason, at_ms=event.at_ms, sequence=event.sequence)
     elif reason != Reason.NONE:
         _tell_engine(intent, reason, at_ms=intent.open_ms or 0, sequence=_LATE)
+
+
+def _adopt(intent: OrderIntent) -> None:
+    """The broker has an order that we had given up: what it fills counts, and its bot trades no more.
+
+    Somebody else may have asked for the same thing meanwhile: only a person can tell what is wanted now.
+    """
+    was = intent.state
+    _claim_afterwards(intent)
+    _set_state(intent, IntentState.ADOPTED)
+    message = f"The broker has {intent.client_order_id}, which was {was} here: it is cancelled, its fills count."
+    lifecycle.fail(Bot.objects.get(id=intent.bot_id), code="ORDER_ADOPTED", message=message)
 
 
 _FINAL = (IntentState.FILLED, IntentState.CANCELED, IntentState.EXPIRED)
