@@ -1,10 +1,14 @@
 """What the tests of bots share: people, and instruments to trade."""
 
+from decimal import Decimal
+from pathlib import Path
+
 import pytest
 from django.contrib.auth.models import User
 from rest_framework.test import APIClient
 
 from bots.tests import builders
+from bots.tests.little_platform import LittlePlatform
 
 
 @pytest.fixture
@@ -38,3 +42,11 @@ def client_of():
         return client
 
     return made
+
+
+@pytest.fixture
+def little(instruments: None, settings, tmp_path: Path) -> LittlePlatform:
+    """A feed and a worker in this process; a pace that never holds anybody up."""
+    settings.DATA_DIR = tmp_path
+    settings.REPLAY_BARS_PER_SECOND = Decimal(1000)
+    return LittlePlatform()
