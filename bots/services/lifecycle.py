@@ -119,8 +119,11 @@ def count_failure(lease: Lease, *, code: str, message: str) -> bool:
 
 
 def forget_failures(bot: Bot) -> None:
-    """A cycle succeeded: the next failure is the first again. ``bot``: its row, locked by the caller."""
-    if bot.error_count or bot.error_code:
+    """A cycle succeeded: the next failure is the first again. ``bot``: its row, locked by the caller.
+
+    One that was taken out keeps saying why, though it goes on booking what its orders do.
+    """
+    if bot.status != BotStatus.ERROR and (bot.error_count or bot.error_code):
         bot.error_count = 0
         _note(bot, code="", message="")
 
