@@ -14,12 +14,14 @@ All times are the database's, so that clocks of machines do not matter. Rows are
 inserts that refer to a bot (facts, events) then need not wait for whoever works on it.
 """
 
+import time
 from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import Error as DatabaseFailure
+from django.db import connection, connections, transaction
 from django.db.models import Q
 from django.db.models.functions import Least, Now
 
@@ -32,6 +34,7 @@ LEASE_LASTS: Final = timedelta(seconds=90)
 """Longer than any cycle: a worker whose cycle is older than 60 s ends itself."""
 SILENT_AFTER: Final = timedelta(seconds=10)
 """A worker that has not been heard of for so long is dead: five heartbeats missed."""
+_TRY_AGAIN_SECONDS: Final = 0.5
 FORGOTTEN_AFTER: Final = timedelta(hours=1)
 
 # Each statement is a transaction of its own or part of the caller's; statement_timestamp() goes on inside one,
@@ -120,6 +123,31 @@ def release(lease: Lease, *, wake_after: timedelta | None) -> None:
     """
     due = {} if wake_after is None else {"wake_at": Least("wake_at", Now() + wake_after)}
     Bot.objects.filter(_held(lease)).update(lease_owner=None, lease_until=None, **due)
+
+
+def is_cut_off(failure: DatabaseFailure) -> bool:
+    """Whether the connection is gone, or there was none to be had; not: the server refused a statement."""
+    # What the client library says itself has no code; 08 and 57P are the server's words for it.
+    # Source: https://www.postgresql.org/docs/current/errcodes-appendix.html
+    code = getattr(failure.__cause__, "sqlstate", None)
+    return code is None or code.startswith(("08", "57P"))
+
+
+def give_back(lease: Lease) -> None:
+    """Release a bot, due at once, as soon as the database answers again: for a cycle that was cut off from it.
+
+    Its worker lives, so nobody would take the bot away from it before the lease is over. Waits that long at most.
+    """
+    until = time.monotonic() + LEASE_LASTS.total_seconds()
+    while time.monotonic() < until:
+        connections.close_all()  # this thread's; what was cut off may not know it yet
+        try:
+            release(lease, wake_after=timedelta(0))
+            return
+        except DatabaseFailure as failure:
+            if not is_cut_off(failure):
+                raise
+        time.sleep(_TRY_AGAIN_SECONDS)
 
 
 def wake(bot_ids: Iterable[UUID]) -> None:

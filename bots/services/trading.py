@@ -12,6 +12,7 @@ from decimal import Decimal
 from uuid import UUID
 
 import structlog
+from django.db import Error as DatabaseFailure
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
@@ -59,8 +60,21 @@ class _LeaseLost(Exception):
 def advance_bot(*, bot_id: UUID, token: int, worker: UUID, checkpoint: Checkpoint = nowhere) -> str | None:
     """Do what is due for one bot, under the lease that ``token`` names. What was done; None: not ours to do.
 
-    A cycle that breaks is written down and counted; five in a row stop the bot. Other bots go on.
+    A cycle that breaks is written down and counted; five in a row stop the bot. Other bots go on. One that is cut
+    off from the database gives the bot back when it is there again; that is no failure of the bot.
     """
+    try:
+        return _advanced(bot_id, token, worker, checkpoint)
+    except DatabaseFailure as failure:
+        if not leases.is_cut_off(failure):
+            raise
+        logger.warning("cycle.cut_off", bot_id=str(bot_id), because=str(failure).partition("\n")[0])
+        # Also where the answer to taking the lease was lost: it may be ours all the same.
+        leases.give_back(Lease(bot_id, token, worker))
+        return "cut off"
+
+
+def _advanced(bot_id: UUID, token: int, worker: UUID, checkpoint: Checkpoint) -> str | None:
     lease = leases.take(bot_id, token, worker)
     if lease is None:
         return None
@@ -328,6 +342,8 @@ def _failed(lease: Lease, broken: Exception) -> None:
     if isinstance(broken, _LeaseLost):
         logger.info("cycle.left", because=str(broken))
         return
+    if isinstance(broken, DatabaseFailure) and leases.is_cut_off(broken):
+        raise broken
     code = broken.specific_code if isinstance(broken, PlatformError) else "CYCLE_BROKE"
     message = str(broken) if isinstance(broken, PlatformError) else f"{type(broken).__name__}; the log tells more"
     logger.exception("cycle.failed", error_code=code)

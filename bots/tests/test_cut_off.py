@@ -1,0 +1,67 @@
+"""The database goes away in the middle of a cycle: the bot is given back as soon as it is there again."""
+
+from collections.abc import Callable
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, connection, connections
+
+from bots.models import Bot, Cycle, CycleState, EngineRun
+from bots.services import leases
+from bots.tests.little_platform import LittlePlatform, a_trader, day, simulated_bars
+
+pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "broker"])
+
+CLOSES = [100, 100, 100, 100, 100, 101, 102]
+
+
+def cut_at(place: str) -> Callable[[str], None]:
+    """A checkpoint at which the server ends this thread's connection, once."""
+    left = [place]
+
+    def checkpoint(name: str) -> None:
+        if name in left:
+            left.remove(name)
+            another = connections[DEFAULT_DB_ALIAS].copy()
+            with connection.cursor() as mine, another.cursor() as cursor:
+                mine.execute("SELECT pg_backend_pid()")
+                cursor.execute("SELECT pg_terminate_backend(%s, 5000)", [mine.fetchone()[0]])
+            another.close()
+
+    return checkpoint
+
+
+@pytest.mark.parametrize("place", ["taken", "cycle_opened", "stepped", "intended", "finished"])
+def test_cycle__cut_off_from_the_database__gives_the_bot_back_and_is_done_again(
+    owner: User, little: LittlePlatform, place: str
+) -> None:
+    # Given: the bar on which the bot votes for its first order
+    simulated_bars("AAPL", CLOSES)
+    bot = a_trader(owner)
+    little.bars(5)
+    little.publish()
+    leases.beat(little.worker, name="test")
+    [due] = leases.dispatch()
+    # When
+    assert little.advance(*due, checkpoint=cut_at(place)) == "cut off"
+    # Then: it is free and due, nobody counts it against the bot, and the next cycle loses nothing
+    bot.refresh_from_db()
+    assert (bot.lease_owner, bot.lease_until, bot.error_count) == (None, None, 0)
+    little.advance_all()
+    run = EngineRun.objects.get(bot=bot)
+    assert (run.rows, run.recorded_ms) == (6, day(5))
+    assert set(Cycle.objects.values_list("state", flat=True)) == {CycleState.DONE}
+
+
+def test_give_back__of_a_lease_that_was_never_ours__changes_nothing(owner: User, little: LittlePlatform) -> None:
+    simulated_bars("AAPL", CLOSES)
+    bot = a_trader(owner)
+    lease = little.lease(bot)
+    leases.give_back(lease._replace(token=lease.token + 1))
+    assert Bot.objects.get(id=bot.id).lease_owner == little.worker
+
+
+def test_cut_off__a_refused_statement__is_another_matter(db: None) -> None:
+    with pytest.raises(DatabaseError) as refused, connection.cursor() as cursor:
+        cursor.execute("SELECT 1 / 0")
+    assert not leases.is_cut_off(refused.value)
