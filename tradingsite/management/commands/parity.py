@@ -37,11 +37,12 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--bot", help="only the bot of this name")
+        parser.add_argument("--all-runs", action="store_true", help="ended runs as well")
         parser.add_argument("--least", type=int, default=0, metavar="BARS", help="fail below so many stepped bars")
 
     def handle(self, *args: Any, bot: str | None, least: int, **options: Any) -> None:
         wrong, seen = 0, 0
-        for run in selectors.runs(bot_name=bot):
+        for run in selectors.runs(bot_name=bot, open_only=not options["all_runs"]):
             seen += 1
             wrong += self._compared(run, least)
         if not seen:
