@@ -124,7 +124,7 @@ class _Advance:
     def _cycle(self, engine_run: EngineRun, *, is_running: bool) -> tuple[str, timedelta | None]:
         kind = self._due(engine_run, is_running=is_running)
         if kind is None:
-            Bot.objects.filter(id=self.bot.id, lease_token=self.lease.token).update(last_run_at=Now())
+            self._looked()
             return "nothing new", self._frequency() if is_running else None
         cycle = self._opened(engine_run, kind)
         self.checkpoint("cycle_opened")
@@ -142,6 +142,13 @@ class _Advance:
         if not self._send_all(engine_run) or not self._close(cycle):
             return "in doubt", _LOOK_AGAIN_AFTER
         return "done", self._frequency() if is_running else None
+
+    def _looked(self) -> None:
+        Bot.objects.filter(id=self.bot.id, lease_token=self.lease.token).update(last_run_at=Now())
+        if self.bot.error_count:
+            with transaction.atomic():
+                if (bot := leases.locked(self.lease)) is not None:
+                    lifecycle.forget_failures(bot)
 
     def _intend(self, stepped: Stepped) -> intending.Outcome:
         try:

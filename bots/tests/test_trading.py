@@ -355,6 +355,19 @@ def test_cycle__fails_once__counts_it_and_forgets_it_when_the_next_goes_well(
     assert orders(bot)[0] == (5, 0, "buy", 9, "working")
 
 
+def test_cycle__a_quiet_look_after_a_failure__ends_the_row_of_failures(owner: User, little: LittlePlatform) -> None:
+    simulated_bars("AAPL", CLOSES)
+    bot = a_trader(owner)
+    little.bars(3)
+    for _ in range(6):
+        simulated.fail_next("events", "time_out")
+        leases.wake([bot.id])
+        assert little.advance_all() == ["failed"]
+        leases.wake([bot.id])
+        assert little.advance_all() == ["nothing new"]
+    assert (Bot.objects.get(id=bot.id).status, Bot.objects.get(id=bot.id).error_count) == (BotStatus.RUNNING, 0)
+
+
 def test_cycle__breaks_in_the_middle__is_done_again_and_keeps_no_trace_of_it(
     owner: User, little: LittlePlatform
 ) -> None:
