@@ -17,15 +17,18 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.db.models.functions import Now
 
+from bots.brokers import simulated
 from bots.brokers.simulated import Simulated
-from bots.models import Bot, EngineRun, OrderIntent
+from bots.models import Bot, BrokerAccount, EngineRun, OrderIntent
 from bots.services import feeding, leases, lifecycle, trading
 from bots.services.checkpoints import Checkpoint, nowhere
 from bots.services.feeding import Did, Turn
 from bots.tests import builders
 from bots.tests.builders import ACTOR, NOW
 from configuration import services as configuration
+from configuration.mappers import VenueSettings
 from configuration.services import Scope, SetValue
+from engine.domain.values import Instrument
 from marketdata import selectors as marketdata
 from marketdata import services as marketdata_services
 
@@ -81,6 +84,18 @@ def configure(scope: Scope, **values: Any) -> int:
     return configuration.change(
         actor=ACTOR, source="test", reason="trying it out", operations=operations, now=NOW
     ).version
+
+
+def with_venue(bot: Bot, **venue: Any) -> EngineRun:
+    """Move the bot's run, before its first order, to an account whose venue has these settings."""
+    run = run_of(bot)
+    account = BrokerAccount.objects.create(id=uuid4(), broker="simulated")
+    instruments = [Instrument(**fields) for fields in run.instruments]
+    simulated.open_account(
+        account.id, symbols=run.symbols, instruments=instruments, capital=run.capital, venue=VenueSettings(**venue)
+    )
+    EngineRun.objects.filter(id=run.id).update(account=account)
+    return run_of(bot)
 
 
 class LittlePlatform:
