@@ -84,6 +84,17 @@ def test_child__dies_while_the_platform_runs__comes_back_after_growing_pauses(lo
     assert [child.plan_restart() for _ in range(5)][-1] == 30.0
 
 
+def test_child__was_well_for_a_while_between_its_deaths__comes_back_after_the_shortest_pause(
+    loop: Loop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop.is_ready = True
+    child = loop.start(spec("flaky", "raise SystemExit(3)"))
+    turn(loop, lambda: child.restarts >= 2)
+    now = time.monotonic()
+    monkeypatch.setattr("tradingsite.supervisor.child.time.monotonic", lambda: now + 11.0)
+    assert child.plan_restart() == 0.5
+
+
 def test_child__keeps_dying_before_the_platform_is_ready__ends_the_start(loop: Loop) -> None:
     loop.start(spec("broken", "raise SystemExit(3)"))
     with pytest.raises(ProcessFailed, match="broken ended with exit code 3"):

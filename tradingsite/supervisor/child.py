@@ -14,8 +14,9 @@ from typing import NamedTuple
 _PR_SET_PDEATHSIG = 1
 _FIRST_PAUSE_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 30.0
-# A process that lived this long was well; its next death starts with the shortest pause again.
-_WELL_AFTER_SECONDS = 60.0
+# A process that lived this long was well; its next death starts with the shortest pause again. Longer, and processes
+# that die with their database (stream, beat) would stay away for half a minute after its third restart in a row.
+_WELL_AFTER_SECONDS = 10.0
 _LONGEST_LINE = 16_384
 
 _libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
