@@ -9,6 +9,7 @@ runs         runs and their cycles, as they were stored
 summary      how bots are doing, one by one and together
 """
 
+from bots.models import EngineRun
 from bots.selectors.definitions import (
     Bot,
     BotStatus,
@@ -21,7 +22,7 @@ from bots.selectors.definitions import (
     own_parameters,
     scope_of,
 )
-from bots.selectors.runs import EngineRun, decided_cycles, decision_facts, fill_facts, runs
+from bots.selectors.runs import decided_cycles, decision_facts, fill_facts, runs
 
 __all__ = [
     "Bot",

@@ -52,7 +52,7 @@ class Command(BaseCommand):
             raise CommandError(f"{differ} cycles do not come out as they were stored.", returncode=1)
 
     def _status(self) -> None:
-        for feed in marketdata.feeds():
+        for feed in marketdata.feeds().values():
             state = "running" if feed.is_running else "paused"
             where = "at its start" if feed.now_ms is None else f"at the bar of {moment_of(feed.now_ms):%Y-%m-%d %H:%M}"
             self.stdout.write(
