@@ -23,7 +23,7 @@ logger = structlog.get_logger(__name__)
 def send(due: Iterable[tuple[UUID, int]]) -> int:
     """Tell the workers of bots to advance, each with its token; how many could be told.
 
-    Never raises for a Redis that is away: the leases lapse, and the next dispatch offers them again.
+    Never raises for a Redis that is away: whoever dispatched takes back what was not sent.
     """
     sent = 0
     try:

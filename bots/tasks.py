@@ -65,7 +65,8 @@ def dispatch_due() -> int:
         told = hint(due)
         sent += told
         if told < len(due):
-            break  # Redis is away; what was not told of lapses, and the next tick tries again
+            leases.recall(due[told:])
+            break  # Redis is away; the next tick tries again
     return sent
 
 

@@ -96,6 +96,14 @@ def dispatch(limit: int = DISPATCH_LIMIT) -> list[tuple[UUID, int]]:
         return [(bot_id, token) for bot_id, token in cursor.fetchall()]
 
 
+def recall(offers: Iterable[tuple[UUID, int]]) -> None:
+    """Take back what ``dispatch`` gave and no message carried: due at once, instead of when the offer lapses."""
+    for bot_id, token in offers:
+        offered = Bot.objects.filter(id=bot_id, lease_token=token, lease_owner__isnull=True)
+        # wake_at as well: a bot that was due only because its lease had lapsed would be forgotten without.
+        offered.update(lease_until=None, wake_at=Least("wake_at", Now()))
+
+
 def take(bot_id: UUID, token: int, worker: UUID) -> Lease | None:
     """The lease that a message offers; None where it is another's, over, or replaced by a newer one.
 

@@ -1,4 +1,4 @@
-"""The database goes away in the middle of a cycle: the bot is given back as soon as it is there again."""
+"""The database goes away in the middle of a cycle, or the queue before a message: the bot is due again at once."""
 
 from collections.abc import Callable
 
@@ -6,8 +6,10 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, connection, connections
 
+from bots import hints, tasks
 from bots.models import Bot, Cycle, CycleState, EngineRun
 from bots.services import leases
+from bots.tests.builders import NOW
 from bots.tests.little_platform import LittlePlatform, a_trader, day, simulated_bars
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "broker"])
@@ -65,3 +67,21 @@ def test_cut_off__a_refused_statement__is_another_matter(db: None) -> None:
     with pytest.raises(DatabaseError) as refused, connection.cursor() as cursor:
         cursor.execute("SELECT 1 / 0")
     assert not leases.is_cut_off(refused.value)
+
+
+def test_dispatch__the_queue_is_away__leaves_the_bots_due_for_the_next_tick(
+    owner: User, little: LittlePlatform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given: two bots, one that is due only because its worker died
+    simulated_bars("AAPL", CLOSES)
+    bots = {a_trader(owner).id, a_trader(owner).id}
+    leases.beat(little.worker, name="test")
+    for bot_id, token in leases.dispatch():
+        leases.take(bot_id, token, little.worker)
+    little.lapse()
+    Bot.objects.filter(id=min(bots)).update(lease_until=None, lease_owner=None, wake_at=NOW)
+    # When
+    monkeypatch.setattr(hints, "send", lambda due: 0)
+    assert tasks.dispatch_due() == 0
+    # Then: an offer that travelled would keep both for ten seconds
+    assert {bot_id for bot_id, _ in leases.dispatch()} == bots
