@@ -33,7 +33,7 @@ def send(due: Iterable[tuple[UUID, int]]) -> int:
                 kwargs={"bot_id": str(bot_id), "token": token},
                 queue=QUEUE,
                 expires=EXPIRES_SECONDS,
-                # A second attempt would hold up whoever dispatches; the lapsed lease is the retry.
+                # A second attempt would hold up whoever dispatches; the next tick is the retry.
                 retry=False,
                 ignore_result=True,
             )

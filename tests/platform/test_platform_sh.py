@@ -108,7 +108,7 @@ def test_no_python__anywhere__lists_what_was_tried_and_how_to_install(tmp_path: 
 
 def test_usage__without_a_command__lists_every_command() -> None:
     shown = subprocess.run([ROOT / "platform.sh"], capture_output=True, text=True, check=True).stdout
-    for command in ("start", "stop", "restart", "status", "logs", "worker", "test", "check", "bench", "shell", "lock"):
+    for command in ("start", "stop", "restart", "status", "logs", "worker", "test", "check", "bench", "faults", "shell", "lock"):
         assert f"\n  {command}" in shown
 
 
@@ -118,7 +118,7 @@ def test_command__unknown__is_refused_with_2() -> None:
     assert "There is no command fly." in done.stderr
 
 
-@pytest.mark.parametrize("script", ["platform.sh", ".ci/run", "scripts/test", "scripts/bench", "scripts/lock"])
+@pytest.mark.parametrize("script", ["platform.sh", ".ci/run", "scripts/test", "scripts/bench", "scripts/faults", "scripts/lock"])
 def test_script__each__parses_and_may_be_run(script: str) -> None:
     assert subprocess.run(["/bin/bash", "-n", ROOT / script], check=False).returncode == 0
     assert os.access(ROOT / script, os.X_OK)
