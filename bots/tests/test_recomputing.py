@@ -15,14 +15,14 @@ from bots.models import Bot, Cycle, EngineRun, OrderFact, Position
 from bots.services import closing, lifecycle, recomputing
 from bots.tests.builders import ACTOR, NOW
 from bots.tests.little_platform import LittlePlatform, a_trader, configure, run_of, simulated_bars
-from configuration.services import GLOBAL, bot_scope
+from configuration.services import bot_scope
 from marketdata import selectors as marketdata
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "broker"])
 
 
 def eventful(owner: User, little: LittlePlatform) -> Bot:
-    """A bot over some 120 bars: trades, a pause, a stop, a close by hand, missed bars, four changes of configuration."""
+    """A bot over some 120 bars: a pause, a stop, a close by hand, missed bars, three changes of configuration."""
     wave = [100, 101, 102, 101, 100, 99, 100, 103, 103, 95, 100]
     simulated_bars("AAPL", list(itertools.islice(itertools.cycle(wave), 130)))
     simulated_bars("IBM", [50] * 140)
@@ -30,7 +30,7 @@ def eventful(owner: User, little: LittlePlatform) -> Bot:
     a_trader(owner, "IBM")
     mine = bot_scope(str(bot.id))
     little.bars(20)
-    configure(GLOBAL, trading__stop_loss_pct=3.0)
+    configure(mine, trading__stop_loss_pct=3.0)
     little.bars(10)
     lifecycle.pause(bot.id, actor=ACTOR, now=NOW)
     little.bars(4)
