@@ -169,6 +169,8 @@ class _Advance:
     def _end(self, engine_run: EngineRun) -> None:
         reason = "replay ended" if engine_run.epoch != self.feed.epoch else "definition changed"
         last = engine_run.recorded_ms
+        for cycle in Cycle.objects.filter(run=engine_run, state=CycleState.OPEN):
+            _skipped(cycle)  # nobody would find it any more, and everybody would wait for it
         runs.ended(engine_run, reason=reason, at=moment_of(last) if last is not None else engine_run.started_at)
         logger.info("run.ended", run=engine_run.number, because=reason)
         self.checkpoint("run_ended")
@@ -194,8 +196,10 @@ class _Advance:
             if kind == CycleKind.BARS:
                 same = Cycle.objects.filter(bot=self.bot, epoch=engine_run.epoch, due_at=due_at, kind=kind).first()
                 if same is not None:
-                    # Begun again: what a failure left behind is no part of it any more.
+                    # Begun again: what a failure left behind is no part of it any more. Numbers follow the order in
+                    # which cycles are decided: facts may have been heard since.
                     Cycle.objects.filter(id=same.id).update(
+                        number=self._numbered(engine_run) if same.number < engine_run.cycles else same.number,
                         state=CycleState.OPEN,
                         lease_token=self.lease.token,
                         worker=self.lease.worker,
@@ -205,12 +209,10 @@ class _Advance:
                     )
                     same.refresh_from_db()
                     return same
-            engine_run.cycles += 1
-            EngineRun.objects.filter(id=engine_run.id).update(cycles=engine_run.cycles)
             return Cycle.objects.create(
                 bot=self.bot,
                 run=engine_run,
-                number=engine_run.cycles,
+                number=self._numbered(engine_run),
                 kind=kind,
                 epoch=engine_run.epoch,
                 due_at=due_at,
@@ -218,13 +220,22 @@ class _Advance:
                 worker=self.lease.worker,
             )
 
+    def _numbered(self, engine_run: EngineRun) -> int:
+        engine_run.cycles += 1
+        EngineRun.objects.filter(id=engine_run.id).update(cycles=engine_run.cycles)
+        return engine_run.cycles
+
     def _finish_open_cycle(self, engine_run: EngineRun) -> bool:
         """Go on with a cycle that a worker left; False while an order of it is in doubt."""
         for cycle in Cycle.objects.filter(run=engine_run, state__in=[CycleState.OPEN, CycleState.DECIDED]):
             if cycle.state == CycleState.DECIDED:
                 if not self._send_all(engine_run) or not self._close(cycle):
                     return False
-            elif self.bot.status != BotStatus.RUNNING or cycle.due_at != moment_of(self.feed.due_ms or 0):
+            elif (
+                cycle.kind == CycleKind.FACTS  # never taken up again: the next one hears the same facts
+                or self.bot.status != BotStatus.RUNNING
+                or cycle.due_at != moment_of(self.feed.due_ms or 0)
+            ):
                 _skipped(cycle)
         return self._send_all(engine_run)
 
