@@ -166,7 +166,7 @@ def end(intent: OrderIntent, state: IntentState, *, reason: Reason, code: str = 
     The engine hears of it in the next cycle; held children end with it.
     """
     _set_state(intent, state, reason=int(reason), broker_code=code[:64], broker_message=message[:500])
-    _tell_engine(intent, reason, at_ms=intent.open_ms or 0, sequence=_LATE)
+    _tell_engine(intent, reason, at_ms=_bar_of(intent), sequence=_LATE)
     for child in intent.children.filter(state=IntentState.HELD):
         _set_state(child, IntentState.CANCELED, reason=int(reason))
 
@@ -316,7 +316,7 @@ def _follow(intent: OrderIntent, status: OrderStatus, event: BrokerEvent | None)
     if reason != Reason.NONE and event is not None:
         _tell_engine(intent, reason, at_ms=event.at_ms, sequence=event.sequence)
     elif reason != Reason.NONE:
-        _tell_engine(intent, reason, at_ms=intent.open_ms or 0, sequence=_LATE)
+        _tell_engine(intent, reason, at_ms=_bar_of(intent), sequence=_LATE)
 
 
 def _adopt(intent: OrderIntent) -> None:
@@ -365,6 +365,14 @@ def _tell_engine(intent: OrderIntent, reason: Reason, *, at_ms: int, sequence: i
 
 # Ends that we know ourselves come after everything the broker told of the same bar.
 _LATE = 2**62
+
+
+def _bar_of(intent: OrderIntent) -> int:
+    """The bar it was asked on. An operator's order may end before the engine has heard that it was asked."""
+    if intent.open_ms is not None:
+        return intent.open_ms
+    asked = OrderFact.objects.filter(intent=intent, kind=FactKind.ASKED).values_list("at_ms", flat=True).first()
+    return asked or 0
 
 
 def _missed(intent: OrderIntent) -> None:

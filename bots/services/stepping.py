@@ -27,7 +27,7 @@ _MAIN = int(Leg.MAIN)
 class Fact(NamedTuple):
     """What happened to an order, in the engine's words. ``kind``: ``models.FactKind``.
 
-    ``is_current``: no later order took its leg. ``remaining``: of its order, after this fill.
+    ``is_current``: no later order had taken its leg before this walk. ``remaining``: of its order, after this fill.
     """
 
     id: int
@@ -129,6 +129,7 @@ class _Walker:
         self.tradable = tradable
         self.first_row = int(state.account["rows"][0])
         self.said: list[Said] = []
+        self.taken_up: dict[tuple[int, int, int], int] = {}
 
     def over(self, facts: Sequence[Fact]) -> Walk:
         waiting = list(facts)
@@ -147,12 +148,19 @@ class _Walker:
             answer = step.on_fill(self.state, _fill(fact, row), self.plan.params, day=day)
         elif fact.kind == "asked":
             answer = step.on_exit_asked(self.state, symbol=fact.symbol, side=fact.side, row=row, open_ms=fact.at_ms)
-        elif fact.is_current and self.state.legs["working"][fact.symbol, fact.side, fact.leg]:
+            if len(answer.orders):
+                self.taken_up[fact.symbol, fact.side, fact.leg] = fact.intent_id
+        elif self._is_current(fact) and self.state.legs["working"][fact.symbol, fact.side, fact.leg]:
             answer = self._ended(fact.symbol, fact.side, fact.leg, fact.reason, row, fact.at_ms)
         else:
             # The engine freed the leg itself (the position is flat), or asks for something else by now.
             return
         self._note(answer, fact)
+
+    def _is_current(self, fact: Fact) -> bool:
+        """Whether the engine waits for this order: none took its leg since, an operator's of this walk included."""
+        taken_up = self.taken_up.get((fact.symbol, fact.side, fact.leg))
+        return fact.is_current if taken_up is None else fact.intent_id == taken_up
 
     def _close(self, first: int, last: int) -> None:
         group = Bars._make(column[first:last] for column in self.bars)

@@ -14,7 +14,7 @@ from uuid import UUID
 import structlog
 from django.db import Error as DatabaseFailure
 from django.db import IntegrityError, transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
 from bots import brokers
@@ -29,9 +29,11 @@ from bots.models import (
     CycleKind,
     CycleState,
     EngineRun,
+    FactKind,
     IntentState,
     OrderFact,
     OrderIntent,
+    Origin,
 )
 from bots.services import intending, leases, lifecycle, reconciliation, runs, stepping, submission
 from bots.services.checkpoints import Checkpoint, nowhere
@@ -315,8 +317,12 @@ def facts_of(engine_run: EngineRun, rows: Sequence[OrderFact], *, before_cycle: 
     """
     index = {symbol: place for place, symbol in enumerate(engine_run.symbols)}
     asked = OrderIntent.objects.filter(run=engine_run, symbol__in={row.intent.symbol for row in rows})
-    if before_cycle is not None:
-        asked = asked.filter(cycle__number__lt=before_cycle)
+    # An operator's order takes its leg when the engine takes it up; one that it hears of now has none yet.
+    if before_cycle is None:
+        asked = asked.filter(Q(origin=Origin.BOT) | Q(origin=Origin.OPERATOR, row__isnull=False))
+    else:
+        heard = Q(facts__kind=FactKind.ASKED, facts__cycle__number__lt=before_cycle)
+        asked = asked.filter(Q(cycle__number__lt=before_cycle) | heard & Q(row__isnull=False))
     legs = ("symbol", "side", "leg")
     last = asked.order_by(*legs, "-id").distinct(*legs).values_list(*legs, "id") if rows else ()
     newest = {(symbol, side, leg): intent_id for symbol, side, leg, intent_id in last}

@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 
-from bots.models import Bot, Cycle, OrderIntent, Position
-from bots.services import closing, lifecycle, recomputing
+from bots.brokers import simulated
+from bots.models import AccountState, Bot, BrokerAccount, Cycle, Decision, OrderIntent, Position
+from bots.services import closing, leases, lifecycle, recomputing
 from bots.services.feeding import Did
 from bots.tests.builders import ACTOR, NOW, redefined
-from bots.tests.little_platform import Killed, LittlePlatform, a_trader, orders, run_of, simulated_bars
+from bots.tests.little_platform import Killed, LittlePlatform, a_trader, day, orders, run_of, simulated_bars
+from engine.domain.enums import Reason
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "broker"])
 
@@ -98,3 +100,82 @@ def test_check__facts_were_heard_between_a_cycles_failure_and_its_second_try__co
     little.bars(2)
     assert not Position.objects.filter(is_open=True).exists()
     assert [one for one in orders(bot) if one[1] == 0][-1][2:] == ("sell", 9, "filled")
+
+
+# --- an operator's order
+
+
+def test_close__refused_by_the_broker__leaves_the_bot_free_to_sell(owner: User, little: LittlePlatform) -> None:
+    # Given: the operator's close is sent before the engine hears of it, and refused
+    simulated_bars("AAPL", [*CLOSES[:7], 102, 100, 100, 100])
+    bot = a_trader(owner)
+    little.bars(7)
+    simulated.fail_next("submit", "refuse")
+    closed(bot, pause_bot=False)
+    little.advance_all()
+    # When: bar 8 is a SELL
+    little.bars(3)
+    # Then
+    assert [one for one in orders(bot) if one[1] == 0] == [
+        (5, 0, "buy", 9, "filled"),
+        (6, 0, "sell", 9, "rejected"),
+        (8, 0, "sell", 9, "filled"),
+    ]
+    assert recomputing.check(run_of(bot)).differences == ()
+
+
+def test_close__account_halted__leaves_the_bot_free_to_sell(owner: User, little: LittlePlatform) -> None:
+    simulated_bars("AAPL", [*CLOSES[:7], 102, 100, 100, 100])
+    bot = a_trader(owner)
+    little.bars(7)
+    BrokerAccount.objects.update(state=AccountState.HALTED)
+    closed(bot, pause_bot=False)
+    little.advance_all()
+    BrokerAccount.objects.update(state=AccountState.ACTIVE)
+    little.bars(3)
+    assert [one[4] for one in orders(bot) if one[1] == 0] == ["filled", "unsent", "filled"]
+
+
+def test_close__asked_before_the_engine_heard_that_its_own_exit_was_refused__leaves_the_bot_free_to_sell(
+    owner: User, little: LittlePlatform
+) -> None:
+    # Given: the exit decided on bar 7 was refused; the engine is about to hear of it when the operator asks, too
+    simulated_bars("AAPL", [*CLOSES[:8], 102, 101, 100, 100, 100])
+    bot = a_trader(owner)
+    little.bars(7)
+    little.publish()
+    simulated.fail_next("submit", "refuse")
+    little.advance_all()
+    little.publish()
+    asked: list[OrderIntent] = []
+
+    def asks(name: str) -> None:
+        if name == "stepped" and not asked:
+            asked.append(closed(bot, pause_bot=False))
+
+    # When
+    little.advance_all(asks)
+    # Then: it was refused before it was asked, so the operator's order goes out and fills
+    little.bars(2)
+    assert [one for one in orders(bot) if one[1] == 0][1:3] == [
+        (7, 0, "sell", 9, "rejected"),
+        (8, 0, "sell", 9, "filled"),
+    ]
+    assert recomputing.check(run_of(bot)).differences == ()
+
+
+def test_close__expired_with_the_series__computes_the_same_again(owner: User, little: LittlePlatform) -> None:
+    # Given: closed after the last bar but one, with another bot that keeps the feed going; no bar comes any more
+    simulated_bars("AAPL", RISING)
+    bot = a_trader(owner)
+    little.bars(12)
+    closed(bot, pause_bot=False)
+    little.advance_all()
+    # When: the broker lets it expire, and the bot hears of it before its run ends
+    simulated.expire_all(run_of(bot).account_id, at_ms=day(11))
+    leases.wake([bot.id])
+    assert little.advance_all() == ["done"]
+    # Then
+    assert orders(bot)[-1] == (11, 0, "sell", 9, "expired")
+    assert Reason(Decision.objects.filter(bot=bot).latest("number").reason) == Reason.EXPIRED
+    assert recomputing.check(run_of(bot)).differences == ()
