@@ -12,7 +12,7 @@ import structlog
 from django.db import Error as DatabaseFailure
 from django.db import connections
 
-from bots.services import feeding
+from bots.services import feeding, leases
 from bots.services.feeding import Did, Turn
 
 logger = structlog.get_logger(__name__)
@@ -51,9 +51,17 @@ class Pace:
         except Exception as broken:
             # Whatever it is, the feed must go on when it is over, and the others meanwhile.
             self._pause = wait = min(self._pause * 2, LONGEST_PAUSE_SECONDS)
-            logger.exception("feed.failed", timeframe=self.timeframe, error=type(broken).__name__, again_after=wait)
+            self._tell(broken, again_after=wait)
             connections.close_all()
         self.due = time.monotonic() + wait
+
+    def _tell(self, broken: Exception, *, again_after: float) -> None:
+        facts = {"timeframe": self.timeframe, "again_after": again_after}
+        if isinstance(broken, DatabaseFailure) and leases.is_cut_off(broken):
+            # Several times in each outage; where it happened tells nobody anything.
+            logger.warning("feed.waits", because=str(broken).partition("\n")[0], **facts)
+        else:
+            logger.error("feed.failed", error=type(broken).__name__, exc_info=broken, **facts)
 
     def _after(self, turn: Turn) -> float:
         """What follows from a turn; seconds until the next."""

@@ -5,12 +5,16 @@ from collections.abc import Callable
 import pytest
 from django.contrib.auth.models import User
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, connection, connections
+from structlog.testing import capture_logs
+from structlog.typing import EventDict
 
 from bots import hints, tasks
 from bots.models import Bot, Cycle, CycleState, EngineRun
-from bots.services import leases
+from bots.services import feeding, leases
+from bots.services.pacing import Pace
 from bots.tests.builders import NOW
 from bots.tests.little_platform import LittlePlatform, a_trader, day, simulated_bars
+from marketdata.models import ReplayClock
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "broker"])
 
@@ -67,6 +71,40 @@ def test_cut_off__a_refused_statement__is_another_matter(db: None) -> None:
     with pytest.raises(DatabaseError) as refused, connection.cursor() as cursor:
         cursor.execute("SELECT 1 / 0")
     assert not leases.is_cut_off(refused.value)
+
+
+def told(lines: list[EventDict]) -> list[tuple[str, str, bool]]:
+    """(event, level, whether with a traceback) of what was logged."""
+    return [(line["event"], line["log_level"], "exc_info" in line) for line in lines]
+
+
+def test_feed__cut_off_from_the_database__says_so_in_one_line_and_goes_on(owner: User, little: LittlePlatform) -> None:
+    simulated_bars("AAPL", CLOSES)
+    a_trader(owner)
+    little.advance_all()
+    pace = Pace("1d", dispatch=lambda: None)
+    cut_at("now")("now")
+    with capture_logs() as lines:
+        pace.turn()
+        pace.turn()
+    assert [(line["event"], line["log_level"], "exc_info" in line) for line in lines] == [
+        ("feed.waits", "warning", False)
+    ]
+    assert ReplayClock.objects.get(timeframe="1d").now_ms == day(0)
+
+
+def test_feed__broken_otherwise__leaves_the_whole_story_in_the_log(
+    owner: User, little: LittlePlatform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(**_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(feeding, "turn", broken)
+    with capture_logs() as lines:
+        Pace("1d", dispatch=lambda: None).turn()
+    assert [(line["event"], line["log_level"], "exc_info" in line) for line in lines] == [
+        ("feed.failed", "error", True)
+    ]
 
 
 def test_dispatch__the_queue_is_away__leaves_the_bots_due_for_the_next_tick(
