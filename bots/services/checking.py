@@ -21,10 +21,10 @@ from django.db import connection, transaction
 from bots import brokers
 from bots.brokers.ports import Broker, BrokerEvent, BrokerUnsure
 from bots.mappers import decimal_of
-from bots.models import Bot, BotStatus, BrokerAccount, EngineRun, OrderFact, OrderIntent, OrderStatus
+from bots.models import HOLDS_SLOT, Bot, BotStatus, BrokerAccount, EngineRun, IntentState, OrderFact, OrderIntent
 from bots.services import lifecycle, stepping
 from bots.services.booking import SIDES
-from engine.domain.enums import Side
+from engine.domain.enums import Leg, Side
 
 logger = structlog.get_logger(__name__)
 
@@ -33,6 +33,7 @@ BROKEN: Final = "LEDGER_BROKEN"
 _PAGE: Final = 500
 # Two readings of a broker's list that differ say that something happened in between: look again.
 _LOOKS: Final = 3
+_ALIVE: Final = (*HOLDS_SLOT, IntentState.ADOPTED)
 
 _LEDGER: Final = (
     "bots_brokeraccount", "bots_enginerun", "bots_cycle", "bots_decision", "bots_orderintent", "bots_brokerorder",
@@ -157,7 +158,7 @@ _QUESTIONS: Final[Mapping[str, tuple[str, str]]] = {
         "a cycle worked under an older lease than the one before it",
         """SELECT run_id, 'cycle ' || number FROM (
                SELECT run_id, number, lease_token,
-                      lag(lease_token) OVER (PARTITION BY bot_id ORDER BY id) AS before
+                      lag(lease_token) OVER (PARTITION BY run_id ORDER BY number) AS before
                FROM bots_cycle WHERE run_id = ANY(%(runs)s)) c
            WHERE lease_token <= before""",
     ),
@@ -201,10 +202,10 @@ def open_runs() -> list[int]:
 def check(run_ids: Sequence[int]) -> list[Violation]:
     """What is wrong with the books of these runs. A broker that does not answer is left out, with a warning."""
     with transaction.atomic():
-        if not connection.needs_rollback and len(connection.savepoint_ids) == 0:
+        if not connection.savepoint_ids:  # inside somebody's transaction it has begun already
             with connection.cursor() as cursor:
                 cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        found = [*_asked(run_ids), *_positions(run_ids)]
+        found = [*_asked(run_ids), *_positions(run_ids), *_legs(run_ids)]
         accounts = [_account(one) for one in _runs(run_ids)]
     for one in accounts:
         try:
@@ -239,8 +240,7 @@ def ledger_sha256() -> str:
 
 def _stop(run_id: int, row: Violation) -> None:
     with transaction.atomic():
-        bot_id = EngineRun.objects.values_list("bot", flat=True).get(id=run_id)
-        bot = Bot.objects.select_for_update(no_key=True).get(id=bot_id)
+        bot = Bot.objects.select_for_update(no_key=True).get(runs=run_id)
         if bot.status in (BotStatus.RUNNING, BotStatus.PAUSED):
             lifecycle.fail(bot, code=BROKEN, message=f"{row.code}: {row.words} ({row.where}).")
 
@@ -290,6 +290,27 @@ def _sums(facts: Any) -> dict[tuple[str, str], Decimal]:
     return held
 
 
+def _legs(run_ids: Sequence[int]) -> Iterator[Violation]:
+    """What the engine waits for is alive somewhere, and what is alive in a main leg it waits for."""
+    for one in _runs(run_ids):
+        if one.ended_at is not None or OrderFact.objects.filter(run=one, cycle__isnull=True).exists():
+            continue  # it is about to hear what changes its mind
+        working = stepping.from_bytes(bytes(one.state)).legs["working"]
+        waited = {
+            (symbol, SIDES[int(side)], int(leg))
+            for place, symbol in enumerate(one.symbols)
+            for side in Side
+            for leg in Leg
+            if working[place, side, leg]
+        }
+        alive = set(one.intents.filter(state__in=_ALIVE).values_list("symbol", "side", "leg"))
+        resting = one.intents.filter(state=IntentState.WORKING, leg=Leg.MAIN)
+        for place in sorted(waited - alive):
+            yield Violation("WAITS_FOR_NOTHING", one.id, "{} {} {}".format(*place), "no order is alive in this leg")
+        for place in sorted({*resting.values_list("symbol", "side", "leg")} - waited):
+            yield Violation("NOT_WAITED_FOR", one.id, "{} {} {}".format(*place), "the engine knows of no order here")
+
+
 # --- at the broker
 
 
@@ -318,7 +339,7 @@ def _compared(one: _Account) -> Iterator[Violation]:
             break
     else:
         return
-    yield from _recorded(one, [event for event in listed if event.sequence <= one.account.cursor])
+    yield from _missing(one, [event for event in listed if event.sequence <= one.account.cursor])
     unread = [event for event in listed if event.sequence > one.account.cursor]
     held = Counter({place: qty for place, qty in one.held.items() if qty})
     for event in unread:
@@ -331,7 +352,7 @@ def _compared(one: _Account) -> Iterator[Violation]:
         yield Violation("BROKER_CASH_DIFFERS", one.run_id, "cash", f"ours is {one.cash}, the broker's {cash}")
 
 
-def _recorded(one: _Account, listed: Sequence[BrokerEvent]) -> Iterator[Violation]:
+def _missing(one: _Account, listed: Sequence[BrokerEvent]) -> Iterator[Violation]:
     """I1, I2, I3: whatever we have read of the broker's list is in our books, once."""
     names: dict[str, UUID] = {}
     for event in listed:

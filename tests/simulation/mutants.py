@@ -59,8 +59,8 @@ def nothing() -> Iterator[None]:
 def _dropped(table: str, constraint: str) -> Iterator[None]:
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = %s::regclass AND conname LIKE %s",
-            [table, constraint],
+            "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = %s::regclass AND contype = 'u' AND pg_get_constraintdef(oid) LIKE %s",
+            [table, f"%({constraint})"],
         )
         ((name, definition),) = cursor.fetchall()
         cursor.execute(f'ALTER TABLE {table} DROP CONSTRAINT "{name}"')
@@ -236,7 +236,7 @@ MUTANTS: Final[Mapping[str, Mutant]] = {
         "a fill that is read again is written again",
         0,
         [(reconciliation, "_fill", _counts_again), (reconciliation, "_taken", _reads_all_again)],
-        [("bots_fill", "fill_once"), ("bots_fill", "%activity_id%uniq")],
+        [("bots_fill", "broker_order_id, cum_qty"), ("bots_fill", "activity_id")],
     ),
     "no_sweep": Mutant(
         "the account's list is read for orders that are known to work only",

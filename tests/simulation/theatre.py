@@ -13,7 +13,7 @@ from tests.simulation import verdict, world
 from tests.simulation.clock import Clock, simulated
 from tests.simulation.market import Market
 from tests.simulation.stage import Actor, Blocked
-from tests.simulation.world import World
+from tests.simulation.world import Weather, World
 
 _CAST = ("worker 1", "worker 2", "worker 3", "feeder 1", "feeder 2", "reconciler")
 
@@ -38,30 +38,22 @@ class Theatre:
     """A market, a clock and actors, for as many seeds as wanted, one after the other."""
 
     def __init__(self, market: Market, clock: Clock) -> None:
-        self._market, self._clock = market, clock
+        self._market, self.clock = market, clock
         self._cast = [Actor(name) for name in _CAST]
 
     def play(self, seed: int, *, say: Callable[[str], None] = lambda line: None) -> Played:
         """Play and judge one seed. ``say``: hears every line of the schedule."""
         began = time.perf_counter()
-        self._clock.reset()
-        with world.chance_of(seed):
-            played = World(seed, self._market, self._clock, self._cast, say=say)
-            played.watch = verdict.alarms
-            with world.wired(), world.published(played):
-                try:
-                    played.begin()
-                    played.storm()
-                    played.heal()
-                    played.rest()
-                    played.violations += verdict.of(played)
-                except Blocked as blocked:
-                    played.violations.append(f"BLOCKED {blocked}")
-                    self._cast = [Actor(name) for name in _CAST]
-                finally:
-                    for actor in self._cast:
-                        if not actor.is_idle:
-                            actor.kill()
+        with self.scene(seed, say=say) as played:
+            try:
+                played.begin()
+                played.storm()
+                played.heal()
+                played.rest()
+                played.violations += verdict.of(played)
+            except Blocked as blocked:
+                played.violations.append(f"BLOCKED {blocked}")
+                self._cast = [Actor(name) for name in _CAST]
         return Played(
             seed=seed,
             violations=tuple(dict.fromkeys(played.violations)),
@@ -75,6 +67,24 @@ class Theatre:
             schedule=hashlib.sha256("\n".join(played.schedule).encode()).hexdigest(),
             seconds=time.perf_counter() - began,
         )
+
+    @contextmanager
+    def scene(
+        self, seed: int, *, weather: Weather | None = None, say: Callable[[str], None] = lambda line: None
+    ) -> Iterator[World]:
+        """The world of one seed, to be played by hand. ``weather``: another one than the seed's."""
+        self.clock.reset()
+        with world.chance_of(seed):
+            played = World(seed, self._market, self.clock, self._cast, say=say)
+            played.weather = weather or played.weather
+            played.watch = verdict.alarms
+            with world.wired(), world.published(played):
+                try:
+                    yield played
+                finally:
+                    for actor in self._cast:
+                        if not actor.is_idle:
+                            actor.kill()
 
     def close(self) -> None:
         """Let the actors go."""

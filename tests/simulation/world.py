@@ -54,15 +54,15 @@ HEALED_BARS: Final = 1
 _MOST_ROUNDS: Final = 500
 
 _BROKER_FAULTS: Final = (
-    ("submit", simulated.TIME_OUT),
-    ("submit", simulated.LOSE_ANSWER),
-    ("find", simulated.TIME_OUT),
+    *[("submit", simulated.TIME_OUT)] * 3,
+    *[("submit", simulated.LOSE_ANSWER)] * 3,
+    *[("find", simulated.TIME_OUT)] * 2,
     ("events", simulated.TIME_OUT),
     ("cancel", simulated.TIME_OUT),
     ("cancel", simulated.LOSE_ANSWER),
 )
 _BROKER_REFUSALS: Final = (
-    ("submit", simulated.REFUSE),
+    *[("submit", simulated.REFUSE)] * 3,
     ("match", simulated.FILL_PARTLY),
     ("match", simulated.FILL_LATE),
     ("cancel", simulated.REFUSE),
@@ -97,13 +97,17 @@ class Weather(NamedTuple):
             lose=some(0.2),
             double=some(0.2),
             late=some(0.2),
-            unsure=some(0.04),
-            refuse=some(0.02) if rng.random() < 0.6 else 0.0,
-            operate=some(0.03) if rng.random() < 0.6 else 0.0,
+            unsure=some(0.1),
+            refuse=some(0.05) if rng.random() < 0.6 else 0.0,
+            operate=some(0.05) if rng.random() < 0.6 else 0.0,
             configure=some(0.02) if rng.random() < 0.6 else 0.0,
             sick_relay=some(0.3),
             feeders=rng.choice((1, 2)),
         )
+
+
+CALM: Final = Weather(*([0.0] * 11), feeders=1)
+"""Nothing fails."""
 
 
 class Message(NamedTuple):
@@ -142,6 +146,7 @@ class World:
         self._hears: set[str] = set()
         self._is_due = self._may_turn = True
         self._healing = False
+        self._broken = -100
         self._statuses: list[tuple[datetime, UUID, bool]] = []
 
     def rests(self) -> Iterator[tuple[UUID, datetime, datetime]]:
@@ -162,7 +167,7 @@ class World:
             self._hire(worker)
         for bot_id in self.bots:
             lifecycle.start(bot_id, actor=OPERATOR, now=START)
-        self._settle()
+        self.settle()
         # Mostly just before anybody votes; now and then close to the end of the series.
         first = VOTERS_NEED - 1 if self.rng.random() < 0.85 else markets.BARS - self.rng.randrange(3, 6)
         self.is_faithful = first == VOTERS_NEED - 1
@@ -173,8 +178,11 @@ class World:
     def storm(self) -> None:
         """Faults, until enough bars were published or everybody had enough."""
         bars = self.rng.randrange(3, 7)
-        while self.published < bars and self.steps < MOST_STEPS:
+        idle = 0
+        while self.published < bars and self.steps < MOST_STEPS and idle < 100:
             self._step()
+            # Everybody may have been taken out, or sleep: then there is nothing left to disturb.
+            idle = 0 if any(not actor.is_idle for actor in self._everybody()) else idle + 1
 
     def heal(self) -> None:
         """Nothing fails any more: bots that were taken out start again, and everything comes to rest."""
@@ -196,7 +204,7 @@ class World:
         for rounds in range(_MOST_ROUNDS):
             # Slowly at first; later past every horizon there is.
             self._pass(1.0 if rounds < 50 else 10.0)
-            self._settle()
+            self.settle()
             if rounds % 5 == 0:
                 self._reconcile(self.reconcilers[0])
                 self._finish(self.reconcilers[0])
@@ -237,7 +245,9 @@ class World:
                 at = f"{actor.name} at {actor.where}"
                 yield 1.0, f"{at} goes on", lambda actor=actor: self._go_on(actor)
                 yield weather.kill, f"{at} dies", lambda actor=actor: self._kill(actor)
-                yield weather.pause, f"{at} sleeps", lambda actor=actor: self._pause(actor)
+                # The one place where a sleeper can do harm: between the last look at the clock and the wire.
+                drowsy = 8 if actor.where == "submit leaves" else 1
+                yield weather.pause * drowsy, f"{at} sleeps", lambda actor=actor: self._pause(actor)
         ready = [message for message in self._messages if message.at <= now]
         free = [worker for worker in self.workers if worker.is_idle and worker.paused_until <= now]
         if ready and free:
@@ -253,8 +263,9 @@ class World:
         yield weather.jump, "time passes", lambda: self._jump()
         if not ready and not any(actor.paused_until <= now for actor in busy):
             yield 0.5, "a second passes", lambda: self._pass(self.rng.uniform(0.3, 3.0))
-        yield weather.unsure, "the wire breaks", lambda: self._break(_BROKER_FAULTS)
-        yield weather.refuse, "the broker has a bad day", lambda: self._break(_BROKER_REFUSALS)
+        if busy and self._broken < self.steps - 10:
+            yield weather.unsure, "the wire breaks", lambda: self._break(_BROKER_FAULTS)
+            yield weather.refuse, "the broker has a bad day", lambda: self._break(_BROKER_REFUSALS)
         yield weather.operate, "the operator", self._meddle
         yield weather.configure, "the configuration", self._configure
 
@@ -397,7 +408,8 @@ class World:
         if kinds is _BROKER_REFUSALS:
             self.is_faithful = False
         self.faults[f"{call} {kind}"] += 1
-        simulated.fail_next(call, kind, times=self.rng.choice((1, 1, 1, 2, 3)))
+        self._broken = self.steps
+        simulated.fail_next(call, kind, times=self.rng.choice((1, 1, 1, 2)))
 
     def _configure(self) -> None:
         self.is_faithful = False
@@ -436,7 +448,18 @@ class World:
 
     # --- coming to rest
 
-    def _settle(self) -> None:
+    def bar(self) -> None:
+        """Publish a bar, and let everybody finish with it."""
+        self.turn()
+        self.settle()
+
+    def turn(self) -> None:
+        """One turn of the feed, a second later."""
+        self._pass(1.0)
+        self._turn(self.feeders[0])
+        self._finish(self.feeders[0])
+
+    def settle(self) -> None:
         """Dispatch and deliver until nobody has anything to do at this moment."""
         for _ in range(20):
             self._dispatch()
