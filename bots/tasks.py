@@ -17,10 +17,11 @@ from celery import Celery, current_app, shared_task
 from django.conf import settings
 
 from bots import hints
-from bots.services import leases, reconciliation, relaying, trading, working
+from bots.services import checking, leases, reconciliation, relaying, trading, working
 
 DISPATCH_SECONDS = 1
 RECONCILE_SECONDS = 10
+CHECK_SECONDS = 60
 TIDY_SECONDS = 3600
 
 
@@ -41,6 +42,12 @@ def advance(*, bot_id: str, token: int, **_later: Any) -> str | None:
 def reconcile_accounts(**_later: Any) -> None:
     """Compare the accounts in use with their brokers, also of bots that do not trade."""
     reconciliation.reconcile_due()
+
+
+@shared_task(name="bots.check_ledger")  # type: ignore[untyped-decorator]
+def check_ledger(**_later: Any) -> int:
+    """Compare the books of every open run with themselves and with its broker; how much is wrong."""
+    return len(checking.stop_broken())
 
 
 @shared_task(name="bots.forget_events")  # type: ignore[untyped-decorator]
@@ -86,6 +93,7 @@ def schedule(sender: Celery, **_rest: Any) -> None:
     for task, seconds in (
         (dispatch, DISPATCH_SECONDS),
         (reconcile_accounts, RECONCILE_SECONDS),
+        (check_ledger, CHECK_SECONDS),
         (forget_events, TIDY_SECONDS),
         (forget_workers, TIDY_SECONDS),
     ):

@@ -262,6 +262,7 @@ def test_schedule__live__has_the_work_of_bots_and_lets_no_tick_outlive_the_next(
     assert seconds == {
         "bots.dispatch": 1,
         "bots.reconcile_accounts": 10,
+        "bots.check_ledger": 60,
         "bots.forget_events": 3600,
         "bots.forget_workers": 3600,
     }
