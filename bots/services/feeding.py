@@ -4,12 +4,13 @@
     publish  the clock moves, and the bots are woken, in one transaction
     end      where no bar is left, what rests at the brokers expires and the series begin anew in a new epoch
 
-A bot is attached while it runs on the timeframe. Accounts of bots that are stopped or paused are matched as well:
-their orders rest at a broker, which does not know what the bot does. Whatever dies between two steps, the next turn
-finds what was done and goes on; of two that turn at once, one publishes.
+A bot is attached while it runs on the timeframe. Where none is, the feed rests, unless an operator closes a position.
+Accounts of bots that are stopped or paused are matched as well: their orders rest at a broker, which does not know
+what the bot does. Whatever dies between two steps, the next turn finds what was done and goes on; of two that turn at
+once, one publishes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from datetime import timedelta
 from enum import StrEnum
 from typing import NamedTuple
@@ -25,7 +26,17 @@ from django.db.models.functions import Now
 from bots import payloads
 from bots.brokers import simulated
 from bots.brokers.ports import BrokerUnsure
-from bots.models import Bot, BotQuerySet, BotStatus, Cycle, CycleState, EngineRun
+from bots.models import (
+    Bot,
+    BotQuerySet,
+    BotStatus,
+    Cycle,
+    CycleState,
+    EngineRun,
+    IntentState,
+    OrderIntent,
+    Origin,
+)
 from bots.payloads import EventName
 from bots.services import events, leases, lifecycle
 from bots.services.checkpoints import Checkpoint, nowhere
@@ -102,17 +113,18 @@ def turn(*, timeframe: str, checkpoint: Checkpoint = nowhere) -> Turn:
     """
     feed = marketdata.feed(timeframe)
     attached = _attached(feed)
-    if not attached or not feed.is_running:
+    exits = {} if attached else _exits(feed)
+    if not (attached or exits) or not feed.is_running:
         _tell_market(timeframe, attached, feed, is_open=False)
-        return _turn(Did.NOBODY if not attached else Did.PAUSED, feed)
+        return _turn(Did.PAUSED if attached or exits else Did.NOBODY, feed)
     if feed.advanced_at is None:
         replay.ensure(timeframe, bars_per_second=settings.REPLAY_BARS_PER_SECOND)
     elif (early := _seconds_early(feed)) > 0:
         return _turn(Did.EARLY, feed)._replace(wait_seconds=early)
-    if any(bot.is_behind for bot in attached):
+    if any(bot.is_behind for bot in attached) or any(exits.values()):
         return _turn(Did.BEHIND, feed)
     fed = _fed(feed)
-    next_ms = _next_ms(fed, after_ms=feed.now_ms)
+    next_ms = _next_ms(fed, exits, after_ms=feed.now_ms)
     if next_ms is not None:
         return _publish(feed, fed, next_ms, checkpoint)
     return _end(feed, fed, checkpoint) if feed.now_ms is not None else _turn(Did.NOTHING, feed)
@@ -143,6 +155,24 @@ def _attached(feed: Feed) -> list[_Attached]:
     behind = ExpressionWrapper(_is_behind(feed), output_field=BooleanField())
     rows = _running().filter(timeframe=feed.timeframe).annotate(is_behind=behind).order_by("id")
     return [_Attached(*row) for row in rows.values_list("id", "owner_id", "is_behind")]
+
+
+def _exits(feed: Feed) -> dict[UUID, bool]:
+    """Bots that do not run, and whose position an operator closes: whether somebody is at work for each of them.
+
+    A market order fills on the next bar: where nobody runs, the feed goes on until it has.
+    """
+    asked = OrderIntent.objects.filter(
+        origin=Origin.OPERATOR,
+        state=IntentState.WORKING,
+        run__ended_at__isnull=True,
+        run__timeframe=feed.timeframe,
+        run__epoch=feed.epoch,
+    )
+    return {
+        bot_id: wake_at is not None or lease_until is not None
+        for bot_id, wake_at, lease_until in asked.values_list("bot", "bot__wake_at", "bot__lease_until")
+    }
 
 
 def _is_behind(feed: Feed) -> Q:
@@ -182,16 +212,16 @@ def _seconds_early(feed: Feed) -> float:
     return (feed.advanced_at + pause - feed.read_at).total_seconds()
 
 
-def _next_ms(fed: Sequence[_Fed], *, after_ms: int | None) -> int | None:
-    """The next timestamp of any account's series; None once those of the attached bots are over.
+def _next_ms(fed: Sequence[_Fed], exits: Container[UUID], *, after_ms: int | None) -> int | None:
+    """The next timestamp of any account's series; None once those of the bots that are waited for are over.
 
     A stopped bot's resting orders meet every bar of theirs on the way, but do not prolong an epoch that nobody
     trades in.
     """
-    attached = {dataset for one in fed if one.is_attached for dataset in one.datasets}
+    wanted = {dataset for one in fed if one.is_attached or one.bot_id in exits for dataset in one.datasets}
     everybody = {dataset for one in fed for dataset in one.datasets}
-    next_ms = stored.next_open_ms(list(attached), after_ms)
-    if next_ms is None or everybody == attached:
+    next_ms = stored.next_open_ms(list(wanted), after_ms)
+    if next_ms is None or everybody == wanted:
         return next_ms
     return stored.next_open_ms(list(everybody), after_ms)
 

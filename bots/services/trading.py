@@ -110,11 +110,19 @@ class _Advance:
         engine_run = open_runs.select_related("account").first()
         is_running = self.bot.status == BotStatus.RUNNING
         if engine_run is not None:
+            # Of a bot that was redefined since: its orders live by the bars of the run's own feed.
+            if engine_run.timeframe != self.bot.timeframe:
+                self.feed = marketdata.feed(engine_run.timeframe)
             reconciliation.reconcile(engine_run.account_id, checkpoint=self.checkpoint)
             if not self._finish_open_cycle(engine_run):
                 return "in doubt", _LOOK_AGAIN_AFTER
-            if is_running and not self._fits(engine_run):
+            if self._is_over(engine_run, is_running=is_running):
+                if self._unheard(engine_run).filter(kind=FactKind.FILLED).exists():
+                    # What happened before the end belongs in the books that are closed then.
+                    done, wake_after = self._cycle(engine_run, is_running=False)
+                    return done, wake_after or timedelta(0)
                 self._end(engine_run)
+                self.feed = marketdata.feed(self.bot.timeframe)
                 engine_run = None
         if engine_run is None:
             if not is_running:
@@ -162,11 +170,12 @@ class _Advance:
 
     # --- what is due
 
-    def _fits(self, engine_run: EngineRun) -> bool:
-        """Whether the run is of this epoch and of the bot as it is defined now."""
+    def _is_over(self, engine_run: EngineRun, *, is_running: bool) -> bool:
+        """Whether its epoch has ended, whatever the bot does; or the bot runs, and is defined otherwise by now."""
         bot = self.bot
-        mine = (engine_run.epoch, engine_run.strategy, engine_run.timeframe, list(engine_run.symbols))
-        return mine == (self.feed.epoch, bot.strategy, bot.timeframe, list(bot.symbols))
+        defined = (engine_run.strategy, engine_run.timeframe, list(engine_run.symbols))
+        is_redefined = defined != (bot.strategy, bot.timeframe, list(bot.symbols))
+        return engine_run.epoch != self.feed.epoch or (is_running and is_redefined)
 
     def _end(self, engine_run: EngineRun) -> None:
         reason = "replay ended" if engine_run.epoch != self.feed.epoch else "definition changed"

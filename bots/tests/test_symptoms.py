@@ -3,17 +3,19 @@
 The prices are made up and every decision can be read off them; see ``little_platform``.
 """
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 
 from bots.brokers import simulated
-from bots.models import AccountState, Bot, BrokerAccount, Cycle, Decision, OrderIntent, Position
-from bots.services import closing, leases, lifecycle, recomputing
+from bots.brokers.simulated import Simulated
+from bots.models import AccountState, Bot, BrokerAccount, Cycle, Decision, EngineRun, OrderIntent, Position
+from bots.services import closing, definition, leases, lifecycle, recomputing
 from bots.services.feeding import Did
-from bots.tests.builders import ACTOR, NOW, redefined
-from bots.tests.little_platform import Killed, LittlePlatform, a_trader, day, orders, run_of, simulated_bars
+from bots.tests.builders import ACTOR, NOW, a_replay, redefined
+from bots.tests.little_platform import Killed, LittlePlatform, a_trader, day, fills, orders, run_of, simulated_bars
 from engine.domain.enums import Reason
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "broker"])
@@ -179,3 +181,96 @@ def test_close__expired_with_the_series__computes_the_same_again(owner: User, li
     assert orders(bot)[-1] == (11, 0, "sell", 9, "expired")
     assert Reason(Decision.objects.filter(bot=bot).latest("number").reason) == Reason.EXPIRED
     assert recomputing.check(run_of(bot)).differences == ()
+
+
+def test_close__of_the_only_bot__fills_on_the_next_bar_and_then_the_feed_rests(
+    owner: User, little: LittlePlatform
+) -> None:
+    # Given: the close pauses the bot, and no other one runs
+    simulated_bars("AAPL", RISING)
+    bot = a_trader(owner)
+    little.bars(7)
+    closed(bot)
+    # When: the order is not at the broker yet
+    assert little.publish().did == Did.NOBODY
+    little.advance_all()
+    # Then: one bar more, and none before the bot has heard of it
+    assert [little.publish().did, little.publish().did] == [Did.PUBLISHED, Did.BEHIND]
+    little.advance_all()
+    assert little.publish().did == Did.NOBODY
+    assert fills(bot)[-1] == (7, 9, 102)
+    assert not Position.objects.filter(is_open=True).exists()
+
+
+def test_close__of_the_only_bot_after_the_last_bar__ends_the_series(owner: User, little: LittlePlatform) -> None:
+    simulated_bars("AAPL", RISING)
+    bot = a_trader(owner)
+    little.bars(12)
+    closed(bot)
+    little.advance_all()
+    assert little.publish().did == Did.ENDED
+    little.advance_all()
+    assert little.publish().did == Did.NOBODY
+    assert (run_of(bot).end_reason, orders(bot)[-1][4]) == ("replay ended", "expired")
+
+
+# --- runs that are over
+
+
+def test_stopped__the_series_began_again__holds_nothing_that_could_never_be_closed(
+    owner: User, little: LittlePlatform
+) -> None:
+    # Given: stopped with nine shares; another bot goes on to the end of the series
+    simulated_bars("AAPL", RISING)
+    simulated_bars("IBM", [50] * 12)
+    bot = a_trader(owner)
+    a_trader(owner, "IBM")
+    little.bars(7)
+    lifecycle.stop(bot.id, actor=ACTOR, now=NOW)
+    assert little.until_the_end() == 5
+    # When
+    little.advance_all()
+    # Then: its books are closed like everybody's, and it can be deleted
+    assert run_of(bot).end_reason == "replay ended"
+    assert [(one.is_open, one.close_reason) for one in Position.objects.filter(bot=bot)] == [(False, "replay ended")]
+    definition.retire(bot_id=bot.id, now=NOW)
+
+
+def test_run__ended_by_a_new_epoch_with_a_fill_unheard__books_it_first(owner: User, little: LittlePlatform) -> None:
+    # Given: paused with an entry at the broker, which fills on the last bar while every worker is away
+    simulated_bars("AAPL", [*CLOSES[:6], 102])
+    simulated_bars("IBM", [50] * 7)
+    bot = a_trader(owner)
+    other = a_trader(owner, "IBM")
+    little.bars(6)
+    lifecycle.pause(bot.id, actor=ACTOR, now=NOW)
+    little.publish()
+    [token] = [token for bot_id, token in leases.dispatch() if bot_id == other.id]
+    assert little.advance(other.id, token) == "done"
+    assert little.publish().did == Did.ENDED
+    # When
+    lifecycle.resume(bot.id, actor=ACTOR, now=NOW)
+    little.lapse()
+    little.advance_all()
+    # Then: nine at 101
+    first, second = EngineRun.objects.filter(bot=bot).order_by("number")
+    assert (first.end_reason, first.cash, first.cash) == ("replay ended", 9091, Simulated(first.account_id).cash())
+    assert (second.epoch, second.cash) == (2, 10000)
+
+
+def test_stopped__redefined_for_another_timeframe_while_it_holds__still_books_what_its_orders_do(
+    owner: User, little: LittlePlatform
+) -> None:
+    # Given: nine shares with a stop at 90.9; the feed of hours stands long before
+    simulated_bars("AAPL", [*CLOSES[:7], 102, 85, 85])
+    simulated_bars("IBM", [50] * 10)
+    bot = a_trader(owner)
+    a_trader(owner, "IBM")
+    little.bars(7)
+    a_replay("1h", datetime(2000, 1, 3, tzinfo=UTC))
+    lifecycle.stop(bot.id, actor=ACTOR, now=NOW)
+    redefined(bot, name=bot.name, symbols=["AAPL"], timeframe="1h", indicators={"SMA": {}}, voting="single")
+    # When: bar 8 falls through the stop
+    little.bars(2)
+    # Then
+    assert [(one.is_open, one.close_reason) for one in Position.objects.filter(bot=bot)] == [(False, "stop")]
