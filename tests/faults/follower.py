@@ -37,13 +37,6 @@ class State(NamedTuple):
     trades: tuple[Row, ...]
 
 
-class Heard(NamedTuple):
-    """One event on its arrival, ``at`` by the monotonic clock."""
-
-    at: float
-    event: Row
-
-
 class Lost(Exception):
     """The connection is dead, or its snapshot was refused."""
 
@@ -52,7 +45,7 @@ class Follower(threading.Thread):
     """Follows until told to stop. ``state`` None: nothing is known yet; ``connected_at``: of the newest snapshot
     that a new socket was followed by."""
 
-    def __init__(self, address: str, *, user: str, password: str, keep_events: bool = False) -> None:
+    def __init__(self, address: str, *, user: str, password: str) -> None:
         super().__init__(name="follower", daemon=True)
         self.state: State | None = None
         self.is_connected = False
@@ -60,13 +53,16 @@ class Follower(threading.Thread):
         self.connections = 0
         self.snapshots = 0
         self.failure: BaseException | None = None
-        self.heard: list[Heard] = []
-        self._keep_events = keep_events
         self._address = address
         self._cookies = http.cookiejar.CookieJar()
         self._opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(self._cookies))
         self._stopped = threading.Event()
         self._login(user, password)
+
+    @property
+    def cookie(self) -> str:
+        """The header that makes another client the same user."""
+        return "; ".join(f"{one.name}={one.value}" for one in self._cookies)
 
     def stop(self) -> None:
         self._stopped.set()
@@ -92,12 +88,10 @@ class Follower(threading.Thread):
 
     def _follow(self) -> None:
         address = self._address.replace("http", "ws", 1) + "/ws/live"
-        cookies = "; ".join(f"{one.name}={one.value}" for one in self._cookies)
-        headers = {"Cookie": cookies}
         # Read as it comes, however far this thread is behind: a page's engine does the same.
         with connect(
             address,
-            additional_headers=headers,
+            additional_headers={"Cookie": self.cookie},
             origin=Origin(self._address),
             open_timeout=_LIMIT_SECONDS,
             max_queue=None,
@@ -118,7 +112,7 @@ class Follower(threading.Thread):
             now = time.monotonic()
             if message is not None:
                 spoken = now
-                if self._take(message, now):
+                if self._take(message):
                     fetch_at = fetch_at or now + BEHIND_SECONDS
                 if message["type"] == "beat":
                     is_behind = self._is_behind(message["versions"])
@@ -131,7 +125,7 @@ class Follower(threading.Thread):
                 self._fetch()
                 behind_since = fetch_at = None
 
-    def _take(self, message: Mapping[str, Any], now: float) -> bool:
+    def _take(self, message: Mapping[str, Any]) -> bool:
         """Apply what can be applied; True where only a new snapshot helps."""
         if message["type"] == "resync":
             return True
@@ -139,8 +133,6 @@ class Follower(threading.Thread):
             return False
         needs = False
         for event in message["events"]:
-            if self._keep_events:
-                self.heard.append(Heard(now, event))
             assert self.state is not None
             self.state, outcome = applied(self.state, event)
             needs |= outcome in ("gap", "renewed")

@@ -7,11 +7,12 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
+import django
 import psycopg
 
 from tradingsite import deployment
@@ -72,6 +73,26 @@ class Throwaway:
         status = control.ask(self._sockets / "control.sock", {"do": "status"}) or {"processes": []}
         return {row["name"]: row["pid"] for row in status["processes"] if row["state"] == "running"}
 
+    def enter(self) -> None:
+        """Make this process one of the platform's: Django with its settings, its database and its queue."""
+        os.environ.clear()  # whatever was set here is another installation's
+        os.environ.update(self.environment)
+        os.environ["DJANGO_SETTINGS_MODULE"] = deployment.load().settings_module
+        django.setup()
+
+    def cpu_seconds(self) -> dict[str, float]:
+        """Processor time of each process and its descendants so far. From /proc, so on Linux only."""
+        parents, seconds = {}, {}
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            with suppress(OSError):
+                facts = stat.read_text().rpartition(")")[2].split()
+                parents[int(stat.parent.name)] = int(facts[1])
+                seconds[int(stat.parent.name)] = (int(facts[11]) + int(facts[12])) / os.sysconf("SC_CLK_TCK")
+        return {
+            name: sum(value for pid, value in seconds.items() if ancestor in _line_of(pid, parents))
+            for name, ancestor in self.processes().items()
+        }
+
     def database(self) -> "psycopg.Connection[tuple[object, ...]]":
         """A connection that commits each statement. Raises: psycopg.Error while the server is away."""
         return psycopg.connect(
@@ -116,6 +137,13 @@ def kill(pid: int) -> None:
     """As a power cut would: no goodbye, nothing is flushed."""
     with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
+
+
+def _line_of(pid: int, parents: Mapping[int, int]) -> Iterator[int]:
+    """The process, its parent, and so on."""
+    while pid:
+        yield pid
+        pid = parents.get(pid, 0)
 
 
 @contextmanager
