@@ -64,6 +64,8 @@ class Clock:
 @contextmanager
 def simulated() -> Iterator[Clock]:
     """Every connection opened inside reads this clock; outside, nothing is left of it."""
+    # First what a simulation left behind that was killed: its schema would take the defaults along.
+    _set_defaults("pg_catalog.statement_timestamp()")
     with connection.cursor() as cursor:
         cursor.execute(_SCHEMA)
     _set_defaults("simulation.statement_timestamp()")
