@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from django.db import transaction
 from django.db.models.functions import Now
 
-from bots import payloads, selectors
+from bots import payloads
 from bots.mappers import decimal_of
 from bots.models import (
     Bot,
@@ -29,7 +29,7 @@ from bots.models import (
     OrderStatus,
     Origin,
 )
-from bots.services import booking, events, leases, stepping
+from bots.services import booking, events, leases, runs, stepping
 from bots.services.booking import SIDES, Books
 from bots.services.leases import Lease
 from bots.services.runs import Setting
@@ -83,7 +83,7 @@ def intend(stepped: Stepped, lease: Lease) -> Outcome:
         # Held until the commit: no change of configuration is answered between this look and the record.
         version = configuration_services.hold_head()
         if version != stepped.setting.version:
-            frozen = configuration.snapshot_for(selectors.scope_of(bot))
+            frozen = configuration.snapshot_for(runs.scope_of(bot, stepped.run))
             if frozen.hash != stepped.setting.frozen.hash:
                 return Outcome(committed=False, again=True)
         if _was_asked_meanwhile(stepped):

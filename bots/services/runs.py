@@ -30,7 +30,7 @@ from configuration import mappers as configuration_mappers
 from configuration import selectors as configuration
 from configuration import services as configuration_services
 from configuration.mappers import VenueSettings
-from configuration.selectors import Frozen
+from configuration.selectors import BotScope, Frozen
 from engine import run
 from engine.domain.enums import Reason
 from engine.domain.errors import DataError
@@ -115,8 +115,17 @@ def ended(engine_run: EngineRun, *, reason: str, at: datetime) -> None:
 
 def setting_of(bot: Bot, engine_run: EngineRun) -> Setting:
     """What is in force for the bot right now."""
-    frozen, version = configuration.versioned_snapshot_for(selectors.scope_of(bot))
+    frozen, version = configuration.versioned_snapshot_for(scope_of(bot, engine_run))
     return Setting(frozen, version, plan_of(frozen, instruments_of(engine_run)))
+
+
+def scope_of(bot: Bot, engine_run: EngineRun) -> BotScope:
+    """What a snapshot of the run is made for: the bot as it was when the run began, should it be redefined since."""
+    return selectors.scope_of(bot)._replace(
+        strategy=engine_run.strategy,
+        symbols=tuple(engine_run.symbols),
+        definition={"name": bot.name, "timeframe": engine_run.timeframe},
+    )
 
 
 def instruments_of(engine_run: EngineRun) -> list[Instrument]:

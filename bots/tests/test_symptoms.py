@@ -274,3 +274,22 @@ def test_stopped__redefined_for_another_timeframe_while_it_holds__still_books_wh
     little.bars(2)
     # Then
     assert [(one.is_open, one.close_reason) for one in Position.objects.filter(bot=bot)] == [(False, "stop")]
+
+
+def test_stopped__redefined_for_another_symbol_while_it_holds__still_books_what_its_orders_do(
+    owner: User, little: LittlePlatform
+) -> None:
+    # Given: nine shares of AAPL, which comes after GOOG in the run and is not traded by the bot any more
+    simulated_bars("AAPL", [*CLOSES[:7], 102, 85, 85])
+    simulated_bars("GOOG", [50] * 10)
+    bot = a_trader(owner, "GOOG", "AAPL")
+    companion = a_trader(owner, "GOOG")
+    little.bars(7)
+    lifecycle.stop(bot.id, actor=ACTOR, now=NOW)
+    redefined(bot, name=bot.name, symbols=["GOOG"], indicators={"RSI": {}}, voting="single")
+    # When
+    little.bars(2)
+    # Then
+    assert [(one.is_open, one.close_reason) for one in Position.objects.filter(bot=bot)] == [(False, "stop")]
+    assert Bot.objects.get(id=companion.id).error_count == Bot.objects.get(id=bot.id).error_count == 0
+    assert recomputing.check(run_of(bot)).differences == ()
