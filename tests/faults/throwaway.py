@@ -77,6 +77,7 @@ class Throwaway:
         """Make this process one of the platform's: Django with its settings, its database and its queue."""
         os.environ.clear()  # whatever was set here is another installation's
         os.environ.update(self.environment)
+        os.environ["TRADINGSITE_LOG_LEVEL"] = "WARNING"  # this process talks to a person
         os.environ["DJANGO_SETTINGS_MODULE"] = deployment.load().settings_module
         django.setup()
 
