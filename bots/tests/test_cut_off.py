@@ -14,7 +14,7 @@ from bots.services import feeding, leases
 from bots.services.pacing import Pace
 from bots.tests.builders import NOW
 from bots.tests.little_platform import LittlePlatform, a_trader, day, simulated_bars
-from marketdata.models import ReplayClock
+from marketdata import selectors as marketdata
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "broker"])
 
@@ -90,7 +90,7 @@ def test_feed__cut_off_from_the_database__says_so_in_one_line_and_goes_on(owner:
     assert [(line["event"], line["log_level"], "exc_info" in line) for line in lines] == [
         ("feed.waits", "warning", False)
     ]
-    assert ReplayClock.objects.get(timeframe="1d").now_ms == day(0)
+    assert marketdata.feed("1d").now_ms == day(0)
 
 
 def test_feed__broken_otherwise__leaves_the_whole_story_in_the_log(
