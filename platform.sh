@@ -22,6 +22,7 @@ Usage: ./platform.sh COMMAND
   test [PYTEST ARGUMENTS] all tests, with coverage; own database, works beside a running platform
   check [--list | GATE..] every quality gate: format, lint, types, imports, migrations, security
   bench [NAME]            benchmarks of bench/
+  simulate [ARGUMENTS]    faults in the order protocol, seed by seed (--help tells more)
   faults [ROUNDS]         kill processes of a platform of its own, and see that nothing is lost
   shell                   Django's shell on the running platform
   lock                    resolve requirements.txt into the lock files again (needs uv)
@@ -191,6 +192,11 @@ main() {
             install dev
             warm_engine
             exec scripts/faults "$@"
+            ;;
+        simulate)
+            install dev
+            warm_engine
+            exec scripts/simulate "$@"
             ;;
         shell)
             need_venv

@@ -9,7 +9,7 @@ afterwards, and compared only with what we had read of it by then. Nothing here 
 """
 
 import hashlib
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
@@ -341,7 +341,7 @@ def _compared(one: _Account) -> Iterator[Violation]:
         return
     yield from _missing(one, [event for event in listed if event.sequence <= one.account.cursor])
     unread = [event for event in listed if event.sequence > one.account.cursor]
-    held = Counter({place: qty for place, qty in one.held.items() if qty})
+    held = defaultdict(Decimal, one.held)
     for event in unread:
         held[event.order.symbol, event.order.side] += event.qty if event.order.is_entry else -event.qty
     for place in {*held, *positions}:

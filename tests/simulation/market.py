@@ -6,7 +6,7 @@ Made once for many seeds; ``begin`` puts everything a seed changes back to the b
 import io
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Final, NamedTuple
 from uuid import UUID
@@ -33,7 +33,7 @@ PACE: Final = Decimal(1000)
 
 _SYMBOLS: Final = tuple(f"SIM{number}" for number in range(8))
 # (symbols, voters, stop, target): single voters change their mind often; stops and targets are within a bar's range.
-_BOTS: Final = (
+_BOTS: Final[tuple[tuple[tuple[str, ...], Mapping[str, Mapping[str, int]], float, float], ...]] = (
     (("SIM0",), {"SMA": {"period": 2}}, 1.0, 1.5),
     (("SIM1", "SIM2"), {"SMA": {"period": 2}}, 2.0, 2.5),
     (("SIM3",), {"OBV": {}}, 1.5, 6.0),
@@ -99,13 +99,18 @@ class Market:
     def set_stop(self, bot_id: UUID, percent: float) -> None:
         """What an operator does in the configuration: another stop distance for one bot."""
         wanted = SetValue(bot_scope(str(bot_id)), "trading", "stop_loss_pct", percent)
-        configuration.change(
-            actor=OPERATOR, source="test", reason="simulated change", operations=[wanted], now=START
-        )
+        configuration.change(actor=OPERATOR, source="test", reason="simulated change", operations=[wanted], now=START)
         self._stops[bot_id] = percent
 
 
-def _bot(owner_id: int, number: int, symbols: Sequence[str], voters: dict[str, object], stop: float, target: float) -> UUID:
+def _bot(
+    owner_id: int,
+    number: int,
+    symbols: Sequence[str],
+    voters: Mapping[str, Mapping[str, int]],
+    stop: float,
+    target: float,
+) -> UUID:
     form = {
         "name": f"Simulated {number}",
         "strategy": "indicator_voting",
@@ -117,7 +122,9 @@ def _bot(owner_id: int, number: int, symbols: Sequence[str], voters: dict[str, o
         "trading_frequency": 60,
         "risk_management": {"stop_loss": stop, "take_profit": target, "max_position_size": 40},
     }
-    made = definition.define(owner_id=owner_id, form=form, actor=OPERATOR, source="test", reason="simulated bot", now=START)
+    made = definition.define(
+        owner_id=owner_id, form=form, actor=OPERATOR, source="test", reason="simulated bot", now=START
+    )
     return made.id
 
 
@@ -127,7 +134,11 @@ def _bars_of(symbol: str, rng: random.Random) -> None:
     close = 100.0 + rng.randrange(50)
     for day in range(BARS):
         opened = round(close * (1 + rng.uniform(-0.004, 0.004)), 2)
-        close = round(opened * (1 + rng.uniform(0.005, 0.03) * (1 if math.sin(day * 1.7 + len(lines)) > rng.uniform(-0.6, 0.6) else -1)), 2)
+        close = round(
+            opened
+            * (1 + rng.uniform(0.005, 0.03) * (1 if math.sin(day * 1.7 + len(lines)) > rng.uniform(-0.6, 0.6) else -1)),
+            2,
+        )
         high = round(max(opened, close) * (1 + rng.uniform(0, 0.02)), 2)
         low = round(min(opened, close) * (1 - rng.uniform(0, 0.02)), 2)
         lines.append(f"{FIRST + day * DAY},{opened},{high},{low},{close},{1000 + rng.randrange(500)}")

@@ -4,7 +4,7 @@ A mutant replaces functions of the production services while it is applied. ``se
 """
 
 import copy
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from typing import Any, Final, NamedTuple
@@ -59,7 +59,8 @@ def nothing() -> Iterator[None]:
 def _dropped(table: str, constraint: str) -> Iterator[None]:
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = %s::regclass AND contype = 'u' AND pg_get_constraintdef(oid) LIKE %s",
+            "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = %s::regclass"
+            " AND contype = 'u' AND pg_get_constraintdef(oid) LIKE %s",
             [table, f"%({constraint})"],
         )
         ((name, definition),) = cursor.fetchall()
@@ -159,7 +160,9 @@ def _invisible(known: Any) -> Iterator[None]:
 
 
 def _reads_all_again(account_id: UUID, page: Sequence[BrokerEvent]) -> Any:
-    return _taken(account_id, [event._replace(sequence=event.sequence + (10**6 if event.is_fill else 0)) for event in page])
+    return _taken(
+        account_id, [event._replace(sequence=event.sequence + (10**6 if event.is_fill else 0)) for event in page]
+    )
 
 
 def _passes_by_what_is_in_doubt(event: BrokerEvent, intent: OrderIntent) -> int:
@@ -263,5 +266,7 @@ MUTANTS: Final[Mapping[str, Mutant]] = {
     "feed_does_not_wait": Mutant(
         "bars are published while bots are behind", 0, [(feeding, "_is_behind", lambda feed: Q(pk__isnull=True))]
     ),
-    "bar_met_twice": Mutant("orders meet a bar as often as it comes", 0, [(simulated_desk.Desk, "has_met", _has_never_met)]),
+    "bar_met_twice": Mutant(
+        "orders meet a bar as often as it comes", 0, [(simulated_desk.Desk, "has_met", _has_never_met)]
+    ),
 }

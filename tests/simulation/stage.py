@@ -10,8 +10,8 @@ from typing import Final
 
 from django.db import connections
 
-PATIENCE: Final = 60.0
-"""Seconds until an actor that does not reach its next checkpoint is taken for blocked."""
+PATIENCE: Final = 300.0
+"""Seconds until an actor that does not come back is taken for blocked; the first of all may compile the engine."""
 
 _here = threading.local()
 

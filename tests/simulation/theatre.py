@@ -19,7 +19,10 @@ _CAST = ("worker 1", "worker 2", "worker 3", "feeder 1", "feeder 2", "reconciler
 
 
 class Played(NamedTuple):
-    """What became of a seed. ``orders``: how often one came to a state. ``schedule``: SHA-256 of everything the scheduler did, in order."""
+    """What became of a seed.
+
+    ``orders``: how often one came to a state. ``schedule``: SHA-256 of all that the scheduler did, in order.
+    """
 
     seed: int
     violations: tuple[str, ...]

@@ -1,10 +1,10 @@
 """Judge a world that has come to rest: the invariants of the ledger, and what only a simulation can know."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
-from bots import brokers
 from bots.models import (
     BrokerAccount,
     Cycle,
@@ -21,7 +21,7 @@ from bots.models import (
     SimulatedOrder,
     Trade,
 )
-from bots.services import checking, reconciliation, recomputing, runs, stepping
+from bots.services import checking, recomputing, reconciliation, runs
 from configuration import selectors as configuration
 from configuration.selectors import Frozen
 from engine import run
@@ -30,7 +30,12 @@ from tests.simulation.world import World
 
 MISSES = 5
 """How often an order is not found, at least, before it is given up."""
-_RECORDS = {"decided": ("decisions", DECISION), "orders": ("orders", ORDER), "fills": ("fills", FILL), "trips": ("trips", ROUND_TRIP)}
+_RECORDS = {
+    "decided": ("decisions", DECISION),
+    "orders": ("orders", ORDER),
+    "fills": ("fills", FILL),
+    "trips": ("trips", ROUND_TRIP),
+}
 
 
 def alarms() -> list[str]:
@@ -82,8 +87,10 @@ def _at_the_broker() -> Iterator[str]:
         if intent.origin == Origin.EXTERNAL:
             yield f"EXTERNAL {intent.client_order_id}: nobody else trades here"
     theirs = SimulatedEvent.objects.using("broker").filter(kind="fill")
-    wanted = sorted(theirs.values_list("order_id", "cum_qty", "qty", "price", "fee"))
-    recorded = sorted(Fill.objects.values_list("broker_order_id", "cum_qty", "qty", "price", "fee"))
+    wanted: list[tuple[Any, ...]] = sorted(theirs.values_list("order_id", "cum_qty", "qty", "price", "fee"))
+    recorded: list[tuple[Any, ...]] = sorted(
+        Fill.objects.values_list("broker_order_id", "cum_qty", "qty", "price", "fee")
+    )
     for fill in wanted:
         if recorded.count(fill) != 1:
             yield f"FILL_NOT_RECORDED_ONCE {fill[0]} {fill[1]}: {recorded.count(fill)} times"
@@ -175,8 +182,9 @@ def _as_backtested() -> Iterator[str]:
         cycles = list(Cycle.objects.filter(run=engine_run, state__in=decided).order_by("number"))
         for column, (name, dtype) in _RECORDS.items():
             stored = np.frombuffer(b"".join(bytes(getattr(cycle, column)) for cycle in cycles), dtype)
-            if not _equal(stored, getattr(wanted, name)):
-                yield f"NOT_AS_BACKTESTED run {engine_run.id}: {name} differ, {len(stored)} and {len(getattr(wanted, name))}"
+            computed = getattr(wanted, name)
+            if not _equal(stored, computed):
+                yield f"NOT_AS_BACKTESTED run {engine_run.id}: {name} differ, {len(stored)} and {len(computed)}"
 
 
 def _equal(stored: np.ndarray, wanted: np.ndarray) -> bool:

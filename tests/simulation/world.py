@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from itertools import pairwise
 from typing import Any, Final, NamedTuple
 from uuid import UUID, uuid4
@@ -25,9 +26,9 @@ from bots.brokers import simulated
 from bots.brokers.ports import Broker, BrokerUnsure
 from bots.models import (
     IN_DOUBT,
-    BrokerAccount,
     Bot,
     BotStatus,
+    BrokerAccount,
     Cycle,
     CycleState,
     IntentState,
@@ -106,7 +107,7 @@ class Weather(NamedTuple):
         )
 
 
-CALM: Final = Weather(*([0.0] * 11), feeders=1)
+CALM: Final = Weather(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, feeders=1)
 """Nothing fails."""
 
 
@@ -128,7 +129,9 @@ class Told(NamedTuple):
 class World:
     """One seed's world. Public fields are what ``verdict`` reads."""
 
-    def __init__(self, seed: int, market: Market, clock: Clock, cast: Sequence[Actor], *, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, seed: int, market: Market, clock: Clock, cast: Sequence[Actor], *, say: Callable[[str], None]
+    ) -> None:
         self.rng = random.Random(seed)
         self.market, self.clock, self._say = market, clock, say
         self.weather = Weather.drawn(self.rng)
@@ -199,7 +202,7 @@ class World:
             self.faults["bot taken out"] += 1
         if self.rng.random() < 0.7:
             for bot_id in self.bots:
-                self._operate("start", lambda bot_id=bot_id: lifecycle.start(bot_id, actor=OPERATOR, now=START))
+                self._operate("start", partial(lifecycle.start, bot_id, actor=OPERATOR, now=START))
         until = self.published + HEALED_BARS
         for rounds in range(_MOST_ROUNDS):
             # Slowly at first; later past every horizon there is.
@@ -243,11 +246,11 @@ class World:
         for actor in busy:
             if actor.paused_until <= now:
                 at = f"{actor.name} at {actor.where}"
-                yield 1.0, f"{at} goes on", lambda actor=actor: self._go_on(actor)
-                yield weather.kill, f"{at} dies", lambda actor=actor: self._kill(actor)
+                yield 1.0, f"{at} goes on", partial(self._go_on, actor)
+                yield weather.kill, f"{at} dies", partial(self._kill, actor)
                 # The one place where a sleeper can do harm: between the last look at the clock and the wire.
                 drowsy = 8 if actor.where == "submit leaves" else 1
-                yield weather.pause * drowsy, f"{at} sleeps", lambda actor=actor: self._pause(actor)
+                yield weather.pause * drowsy, f"{at} sleeps", partial(self._pause, actor)
         ready = [message for message in self._messages if message.at <= now]
         free = [worker for worker in self.workers if worker.is_idle and worker.paused_until <= now]
         if ready and free:
@@ -255,12 +258,12 @@ class World:
         yield 1.0 if self._is_due else 0.02, "dispatch", self._dispatch
         for feeder in self.feeders:
             if feeder.is_idle:
-                yield 0.5 if self._may_turn else 0.02, f"{feeder.name} turns", lambda feeder=feeder: self._turn(feeder)
+                yield 0.5 if self._may_turn else 0.02, f"{feeder.name} turns", partial(self._turn, feeder)
         for reconciler in self.reconcilers:
             if reconciler.is_idle:
-                yield 0.02, "reconcile", lambda reconciler=reconciler: self._reconcile(reconciler)
+                yield 0.02, "reconcile", partial(self._reconcile, reconciler)
         yield 0.05, "relay", self._relay
-        yield weather.jump, "time passes", lambda: self._jump()
+        yield weather.jump, "time passes", self._jump
         if not ready and not any(actor.paused_until <= now for actor in busy):
             yield 0.5, "a second passes", lambda: self._pass(self.rng.uniform(0.3, 3.0))
         if busy and self._broken < self.steps - 10:
@@ -477,7 +480,9 @@ class World:
         return not any(self._unrest().values())
 
     def _unrest(self) -> dict[str, list[Any]]:
-        open_intents = OrderIntent.objects.filter(state__in=[IntentState.PENDING, *IN_DOUBT], run__ended_at__isnull=True)
+        open_intents = OrderIntent.objects.filter(
+            state__in=[IntentState.PENDING, *IN_DOUBT], run__ended_at__isnull=True
+        )
         unfinished = Cycle.objects.filter(state__in=[CycleState.OPEN, CycleState.DECIDED])
         unheard = OrderFact.objects.filter(cycle__isnull=True, run__ended_at__isnull=True)
         unread = [
