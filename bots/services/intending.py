@@ -183,7 +183,8 @@ class _Writer:
                 continue
             for order in said.orders:
                 place = int(order["symbol"]), int(order["side"]), int(order["leg"])
-                if place[2] == MAIN:
+                # An exit at market that another exit's fill made smaller is no new one: it rests already.
+                if place[2] == MAIN and not said.fact:
                     self._main(order, place, asked_by, is_stale=said.is_stale)
                 else:
                     self._activate(order, place)
@@ -235,12 +236,10 @@ class _Writer:
         """The engine asks for a bracket: the held child that stands for it learns row and price."""
         waiting = self._of(place).filter(row__isnull=True, parent__isnull=False).order_by("-id").first()
         if waiting is not None:
-            OrderIntent.objects.filter(id=waiting.id).update(
-                row=int(order["row"]),
-                open_ms=int(order["open_ms"]),
-                limit_price=_price(order["limit_price"]),
-                stop_price=_price(order["stop_price"]),
-            )
+            waiting.row, waiting.open_ms = int(order["row"]), int(order["open_ms"])
+            waiting.limit_price, waiting.stop_price = _price(order["limit_price"]), _price(order["stop_price"])
+            waiting.save(update_fields=["row", "open_ms", "limit_price", "stop_price"])
+            self.told.append((payloads.EventName.ORDER_UPDATED, payloads.order_payload(waiting)))
 
     def _protect(self, order: Any, place: Place) -> None:
         """What rests at the broker must be what the engine asks for; where it is not, it is replaced."""
@@ -259,9 +258,9 @@ class _Writer:
                 row=int(orders[0]["row"]), open_ms=int(orders[0]["open_ms"])
             )
         elif intent.state == IntentState.PENDING:
-            OrderIntent.objects.filter(id=intent.id).update(
-                state=IntentState.UNSENT, reason=int(decisions[0]["reason"])
-            )
+            intent.state, intent.reason = IntentState.UNSENT, int(decisions[0]["reason"])
+            intent.save(update_fields=["state", "reason"])
+            self.told.append((payloads.EventName.ORDER_UPDATED, payloads.order_payload(intent)))
 
     def _of(self, place: Place) -> Any:
         symbol, side, leg = place

@@ -16,7 +16,7 @@ from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.functions import Now
 
 from bots import brokers, payloads
-from bots.brokers.ports import Broker, BrokerEvent, BrokerUnsure, OrderReport
+from bots.brokers.ports import Broker, BrokerEvent, OrderReport
 from bots.mappers import moment_of
 from bots.models import (
     IN_DOUBT,
@@ -35,6 +35,7 @@ from bots.models import (
 from bots.services import events, leases, lifecycle
 from bots.services.checkpoints import Checkpoint, nowhere
 from engine.domain.enums import Reason
+from engine.domain.errors import PlatformError
 
 logger = structlog.get_logger(__name__)
 
@@ -96,7 +97,7 @@ def reconcile(account_id: UUID, *, checkpoint: Checkpoint = nowhere) -> Found:
 def reconcile_due(*, checkpoint: Checkpoint = nowhere) -> list[UUID]:
     """Reconcile the accounts that have anything alive and were not looked at for a while; those with news.
 
-    The beat calls it: for bots that do not run, and for orders whose sender died. Bots with news are woken.
+    The beat calls it: for bots that do not run, and for orders whose sender died. Bots with unheard news are woken.
     """
     alive = OrderIntent.objects.filter(
         account=OuterRef("pk"), state__in=[*IN_DOUBT, IntentState.WORKING, IntentState.HELD, IntentState.ADOPTED]
@@ -108,10 +109,12 @@ def reconcile_due(*, checkpoint: Checkpoint = nowhere) -> list[UUID]:
         try:
             if reconcile(account_id, checkpoint=checkpoint).facts:
                 with_news.append(account_id)
-        except BrokerUnsure as unsure:
-            logger.warning("account.not_reconciled", account_id=str(account_id), error_code=unsure.specific_code)
-    woken = OrderFact.objects.filter(cycle__isnull=True, run__account__in=with_news, run__ended_at__isnull=True)
-    leases.wake(list(woken.values_list("bot", flat=True).distinct()))
+        except PlatformError as broken:
+            # One account that cannot be read must not hold up the others.
+            logger.warning("account.not_reconciled", account_id=str(account_id), error_code=broken.specific_code)
+    # Old news as well: whoever wrote them down may have died before anybody was woken. A bot with a wake-up has one.
+    unheard = OrderFact.objects.filter(cycle__isnull=True, run__ended_at__isnull=True, bot__wake_at__isnull=True)
+    leases.wake(list(unheard.values_list("bot", flat=True).distinct()))
     return with_news
 
 
@@ -169,6 +172,12 @@ def end(intent: OrderIntent, state: IntentState, *, reason: Reason, code: str = 
     _tell_engine(intent, reason, at_ms=_bar_of(intent), sequence=_LATE)
     for child in intent.children.filter(state=IntentState.HELD):
         _set_state(child, IntentState.CANCELED, reason=int(reason))
+
+
+def make_way(intent: OrderIntent) -> None:
+    """Write down that another order took this one's place at the broker. Call with the bot's row locked."""
+    if intent.state == IntentState.WORKING:
+        _set_state(intent, IntentState.CANCELED, reason=int(Reason.CANCELLED))
 
 
 def _taken(account_id: UUID, page: Sequence[BrokerEvent]) -> int:

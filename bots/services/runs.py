@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from bots import payloads, selectors
 from bots.brokers import simulated
 from bots.models import (
-    HOLDS_SLOT,
     Bot,
     BrokerAccount,
     EngineRun,
@@ -100,17 +99,27 @@ def ended(engine_run: EngineRun, *, reason: str, at: datetime) -> None:
     with transaction.atomic():
         bot = Bot.objects.select_for_update(no_key=True).get(id=engine_run.bot_id)
         EngineRun.objects.filter(id=engine_run.id, ended_at__isnull=True).update(ended_at=Now(), end_reason=reason)
-        left = OrderIntent.objects.filter(run=engine_run, state__in=HOLDS_SLOT)
-        left.filter(state__in=[IntentState.HELD, IntentState.WORKING]).update(
-            state=IntentState.CANCELED, reason=Reason.REPLAY_ENDED
-        )
-        left.filter(state=IntentState.PENDING).update(state=IntentState.UNSENT, reason=Reason.REPLAY_ENDED)
-        held = list(Position.objects.filter(run=engine_run, is_open=True))
-        for position in held:
-            position.is_open, position.closed_at, position.close_reason = False, at, reason
-        Position.objects.bulk_update(held, ["is_open", "closed_at", "close_reason"])
-        told = [(payloads.EventName.POSITION_UPDATED, payloads.position_payload(position)) for position in held]
+        told = [*_ended_orders(engine_run), *_ended_positions(engine_run, reason=reason, at=at)]
         events.emit(bot.id, bot.owner_id, told)
+
+
+def _ended_orders(engine_run: EngineRun) -> list[tuple[str, payloads.Payload]]:
+    alive = [IntentState.HELD, IntentState.WORKING, IntentState.PENDING]
+    left = list(OrderIntent.objects.filter(run=engine_run, state__in=alive).select_related("broker_order"))
+    for order in left:
+        never_left_us = order.state == IntentState.PENDING
+        order.state = IntentState.UNSENT if never_left_us else IntentState.CANCELED
+        order.reason = Reason.REPLAY_ENDED
+    OrderIntent.objects.bulk_update(left, ["state", "reason"])
+    return [(payloads.EventName.ORDER_UPDATED, payloads.order_payload(order)) for order in left]
+
+
+def _ended_positions(engine_run: EngineRun, *, reason: str, at: datetime) -> list[tuple[str, payloads.Payload]]:
+    held = list(Position.objects.filter(run=engine_run, is_open=True))
+    for position in held:
+        position.is_open, position.closed_at, position.close_reason = False, at, reason
+    Position.objects.bulk_update(held, ["is_open", "closed_at", "close_reason"])
+    return [(payloads.EventName.POSITION_UPDATED, payloads.position_payload(position)) for position in held]
 
 
 def setting_of(bot: Bot, engine_run: EngineRun) -> Setting:

@@ -27,7 +27,7 @@ from bots.models import (
 from bots.services import leases, reconciliation
 from bots.services.checkpoints import Checkpoint, nowhere
 from bots.services.leases import Lease
-from engine.domain.enums import Reason
+from engine.domain.enums import Leg, Reason
 from marketdata import selectors as marketdata
 
 logger = structlog.get_logger(__name__)
@@ -101,7 +101,8 @@ def _refusal(intent: OrderIntent, bot: Bot) -> Reason:
     account = BrokerAccount.objects.get(id=intent.account_id)
     if account.state == AccountState.HALTED or (account.state == AccountState.REDUCING and intent.is_entry):
         return Reason.DENIED
-    if intent.origin == Origin.OPERATOR or intent.replaces_id is not None:
+    # Neither of these opens anything: an operator's close, and a stop or target of what is held.
+    if intent.origin == Origin.OPERATOR or intent.leg != Leg.MAIN:
         return Reason.NONE
     if bot.status != BotStatus.RUNNING:
         return Reason.STOPPED
@@ -164,9 +165,8 @@ def _record(intent_id: int, answer: OrderReport | Refused) -> IntentState:
             reconciliation.end(
                 intent, IntentState.REJECTED, reason=Reason.REJECTED, code=answer.code, message=answer.message
             )
-        replaced = intent.replaces if isinstance(answer, OrderReport) else None
-        if replaced is not None:
-            OrderIntent.objects.filter(id=replaced.id, state=IntentState.WORKING).update(state=IntentState.CANCELED)
+        if isinstance(answer, OrderReport) and intent.replaces is not None:
+            reconciliation.make_way(intent.replaces)
     return _state_of(intent_id)
 
 

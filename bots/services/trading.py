@@ -53,6 +53,7 @@ _MOST_ATTEMPTS = 5
 # An order in doubt is looked up and sent again this often within one cycle; then the next one goes on.
 _MOST_SENDS = 3
 _LOOK_AGAIN_AFTER = timedelta(seconds=1)
+_LONGEST_PAUSE = timedelta(seconds=60)
 
 
 class _LeaseLost(Exception):
@@ -166,6 +167,7 @@ class _Advance:
         except IntegrityError as taken:
             # An operator's order took the leg while we decided: a constraint refused our decision.
             logger.info("cycle.decided_again", because=str(taken).partition("\n")[0])
+            stepped.run.refresh_from_db()  # what was written is gone, and must not be stepped from
             return intending.Outcome(committed=False, again=True)
 
     # --- what is due
@@ -387,4 +389,11 @@ def _failed(lease: Lease, broken: Exception) -> None:
             state=CycleState.FAILED, finished_at=Now(), error_code=code[:64], error_message=message[:500]
         )
     lifecycle.count_failure(lease, code=code, message=message)
-    leases.release(lease, wake_after=_LOOK_AGAIN_AFTER)
+    leases.release(
+        lease, wake_after=_after_failures(Bot.objects.values_list("error_count", flat=True).get(id=lease.bot_id))
+    )
+
+
+def _after_failures(count: int) -> timedelta:
+    """When to try again: after 1, 2, 4, 8 s, so that a broker may be away for a moment; never later than a minute."""
+    return min(_LOOK_AGAIN_AFTER * 2 ** min(max(count - 1, 0), 6), _LONGEST_PAUSE)

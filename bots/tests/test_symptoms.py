@@ -4,18 +4,33 @@ The prices are made up and every decision can be read off them; see ``little_pla
 """
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db.models import F
+from django.db.models.functions import Now
 
+from bots import payloads
 from bots.brokers import simulated
 from bots.brokers.simulated import Simulated
-from bots.models import AccountState, Bot, BrokerAccount, Cycle, Decision, EngineRun, OrderIntent, Position
-from bots.services import closing, definition, leases, lifecycle, recomputing
+from bots.models import AccountState, Bot, BrokerAccount, Cycle, Decision, EngineRun, OrderIntent, Outbox, Position
+from bots.services import closing, definition, leases, lifecycle, recomputing, reconciliation, runs
 from bots.services.feeding import Did
 from bots.tests.builders import ACTOR, NOW, a_replay, redefined
-from bots.tests.little_platform import Killed, LittlePlatform, a_trader, day, fills, orders, run_of, simulated_bars
+from bots.tests.little_platform import (
+    Killed,
+    LittlePlatform,
+    a_trader,
+    configure,
+    day,
+    fills,
+    orders,
+    run_of,
+    simulated_bars,
+)
+from configuration.services import bot_scope
 from engine.domain.enums import Reason
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "broker"])
@@ -279,17 +294,153 @@ def test_stopped__redefined_for_another_timeframe_while_it_holds__still_books_wh
 def test_stopped__redefined_for_another_symbol_while_it_holds__still_books_what_its_orders_do(
     owner: User, little: LittlePlatform
 ) -> None:
-    # Given: nine shares of AAPL, which comes after GOOG in the run and is not traded by the bot any more
-    simulated_bars("AAPL", [*CLOSES[:7], 102, 85, 85])
-    simulated_bars("GOOG", [50] * 10)
+    # Given: an entry in AAPL, the run's second symbol, is at the broker; the bot is to trade GOOG alone from now on
+    simulated_bars("AAPL", RISING)
+    simulated_bars("GOOG", [50] * 12)
     bot = a_trader(owner, "GOOG", "AAPL")
-    companion = a_trader(owner, "GOOG")
-    little.bars(7)
+    a_trader(owner, "GOOG")
+    little.bars(6)
     lifecycle.stop(bot.id, actor=ACTOR, now=NOW)
-    redefined(bot, name=bot.name, symbols=["GOOG"], indicators={"RSI": {}}, voting="single")
+    wanted = {"indicators": {"RSI": {}}, "voting": "single", "risk_management": {"stop_loss": 10, "take_profit": 20}}
+    redefined(bot, name=bot.name, symbols=["GOOG"], **wanted)
     # When
-    little.bars(2)
-    # Then
-    assert [(one.is_open, one.close_reason) for one in Position.objects.filter(bot=bot)] == [(False, "stop")]
-    assert Bot.objects.get(id=companion.id).error_count == Bot.objects.get(id=bot.id).error_count == 0
+    little.bars(1)
+    # Then: 10 % below and 20 % above 101
+    position = Position.objects.get(bot=bot)
+    assert (position.symbol, position.stop_loss_price, position.take_profit_price) == (
+        "AAPL", Decimal("90.9"), Decimal("121.2"),
+    )  # fmt: skip
+    assert Bot.objects.get(id=bot.id).error_count == 0
     assert recomputing.check(run_of(bot)).differences == ()
+
+
+# --- what pages are told
+
+
+def told(bot: Bot) -> dict[int, tuple[str, ...]]:
+    """What the newest event of each order says: its state, stop price and target price."""
+    events = Outbox.objects.filter(bot=bot, event="order_updated").order_by("version")
+    said = [one.payload for one in events]
+    return {one["id"]: (one["state"], one["stop_price"], one["limit_price"]) for one in said}
+
+
+def stored(bot: Bot) -> dict[int, tuple[str, ...]]:
+    rows = [payloads.order_payload(one) for one in OrderIntent.objects.filter(bot=bot).order_by("id")]
+    return {one["id"]: (one["state"], one["stop_price"], one["limit_price"]) for one in rows}
+
+
+def test_page__a_stop_was_replaced__is_told_of_both_and_of_their_prices(owner: User, little: LittlePlatform) -> None:
+    # Given: the stop comes nearer while the entry is on its way; 101 less 5 % is 95.95
+    simulated_bars("AAPL", RISING)
+    bot = a_trader(owner)
+    little.bars(6)
+    configure(bot_scope(str(bot.id)), trading__stop_loss_pct=5)
+    # When
+    little.bars(1)
+    # Then
+    stops = [one for one in stored(bot).values() if one[1] is not None]
+    assert [state for state, *_ in stops] == ["canceled", "working"]
+    assert stops[1] == ("working", "95.95", None)
+    assert told(bot) == stored(bot)
+
+
+def test_page__an_operators_close_came_too_late__is_told_that_it_was_not_sent(
+    owner: User, little: LittlePlatform
+) -> None:
+    # Given: bar 7 went through the stop, which the bot is about to hear when the operator asks after bar 8
+    simulated_bars("AAPL", [*CLOSES[:7], 85, 85])
+    bot = a_trader(owner)
+    little.bars(7)
+    little.skip(2)
+    asked: list[OrderIntent] = []
+
+    def asks(name: str) -> None:
+        if name == "stepped" and not asked:
+            asked.append(closed(bot, pause_bot=False))
+
+    # When
+    little.advance_all(asks)
+    # Then
+    assert OrderIntent.objects.get(id=asked[0].id).state == "unsent"
+    assert told(bot) == stored(bot)
+
+
+def test_page__a_run_ends__is_told_that_its_orders_ended(owner: User, little: LittlePlatform) -> None:
+    simulated_bars("AAPL", RISING)
+    bot = a_trader(owner)
+    little.bars(7)
+    runs.ended(run_of(bot), reason="replay ended", at=NOW)
+    assert {state for state, *_ in stored(bot).values()} == {"filled", "canceled"}
+    assert told(bot) == stored(bot)
+
+
+# --- orders that protect
+
+
+def test_paused__a_stop_was_wished_for_while_the_entry_was_on_its_way__is_protected(
+    owner: User, little: LittlePlatform
+) -> None:
+    # Given: an entry without a stop; then one is wanted, and the bot is paused
+    simulated_bars("AAPL", RISING)
+    bot = a_trader(owner)
+    a_trader(owner)
+    configure(bot_scope(str(bot.id)), trading__risk_management_enabled=False)
+    little.bars(6)
+    assert [one[1] for one in orders(bot)] == [0]
+    configure(bot_scope(str(bot.id)), trading__risk_management_enabled=True)
+    lifecycle.pause(bot.id, actor=ACTOR, now=NOW)
+    # When
+    little.bars(1)
+    # Then
+    assert orders(bot)[1:] == [(6, 1, "sell", 9, "working"), (6, 2, "sell", 9, "working")]
+
+
+# --- bots that are not woken, or too often
+
+
+def test_stopped__its_fill_was_written_down_by_somebody_who_died__is_woken_to_book_it(
+    owner: User, little: LittlePlatform
+) -> None:
+    # Given: stopped with an entry at the broker, which fills; whoever reads of it dies, and the wake-up is lost
+    simulated_bars("AAPL", RISING)
+    bot = a_trader(owner)
+    a_trader(owner)
+    little.bars(6)
+    lifecycle.stop(bot.id, actor=ACTOR, now=NOW)
+    little.publish()
+    Bot.objects.filter(id=bot.id).update(wake_at=None)
+    BrokerAccount.objects.update(reconciled_at=None)
+    with pytest.raises(Killed):
+        reconciliation.reconcile(run_of(bot).account_id, checkpoint=little.killed_at("events_taken"))
+    # When
+    reconciliation.reconcile_due()
+    little.advance_all()
+    # Then
+    assert Position.objects.get(bot=bot).quantity == 9
+
+
+def test_accounts__one_cannot_be_read__reconciles_the_others(owner: User, little: LittlePlatform) -> None:
+    simulated_bars("AAPL", RISING)
+    for _ in range(3):
+        a_trader(owner)
+    little.bars(7)
+    first = BrokerAccount.objects.order_by("id")[:1].get()
+    BrokerAccount.objects.update(reconciled_at=None)
+    BrokerAccount.objects.filter(id=first.id).update(broker="nobody")
+    reconciliation.reconcile_due()
+    assert list(BrokerAccount.objects.filter(reconciled_at=None)) == [first]
+
+
+def test_broker__away_for_a_moment__is_asked_again_ever_later(owner: User, little: LittlePlatform) -> None:
+    simulated_bars("AAPL", RISING)
+    bot = a_trader(owner)
+    little.bars(5)
+    little.publish()
+    simulated.fail_next("events", "time_out", times=4)
+    pauses = []
+    for _ in range(4):
+        leases.wake([bot.id])
+        assert little.advance_all() == ["failed"]
+        waits = Bot.objects.annotate(pause=F("wake_at") - Now()).values_list("pause", flat=True).get(id=bot.id)
+        pauses.append(round(waits.total_seconds()))
+    assert pauses == [1, 2, 4, 8]
