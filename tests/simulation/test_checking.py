@@ -38,9 +38,10 @@ BREAKS = {
     "WAITS_FOR_NOTHING": "UPDATE bots_orderintent SET state = 'canceled' WHERE state IN ('held', 'working')",
     "ORDER_LOST": f"DELETE FROM bots_brokerorder WHERE intent_id = {FILLED}",
     "FILL_LOST": f"UPDATE bots_fill SET price = price + 1 WHERE {ONE_FILL}",
-    "FILL_INVENTED": 'INSERT INTO bots_fill SELECT (jsonb_populate_record(f, \'{"id": 999999, "cum_qty": 999}\')).*'
+    "FILL_INVENTED": "INSERT INTO bots_fill"
+    """ SELECT (jsonb_populate_record(f, '{"id": 999999, "cum_qty": 999, "activity_id": null}')).*"""
     f" FROM bots_fill f WHERE {ONE_FILL}",
-    "BROKER_POSITION_DIFFERS": f"UPDATE bots_fill SET qty = qty + 1 WHERE {ONE_FILL}",
+    "BROKER_POSITION_DIFFERS": f"UPDATE bots_fill SET qty = qty + 1, cum_qty = cum_qty + 1 WHERE {ONE_FILL}",
     "BROKER_CASH_DIFFERS": "UPDATE bots_enginerun SET cash = cash + 1",
 }
 
