@@ -157,8 +157,7 @@ def _judged(scene: Scene, *, least: int) -> list[str]:
         for command in (
             ["check_ledger"],
             ["replay", "--check", "--all-runs"],
-            ["parity", "--all-runs"],
-            *([["parity", "--least", str(least)]] if least else []),
+            ["parity", "--all-runs", "--least", str(least)],
         ):
             done = scene.platform.manage(*command)
             print(f"$ manage.py {' '.join(command)}\n{done.stdout}{done.stderr[-2000:]}", end="", flush=True)

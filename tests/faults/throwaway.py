@@ -88,7 +88,8 @@ class Throwaway:
             with suppress(OSError):
                 facts = stat.read_text().rpartition(")")[2].split()
                 parents[int(stat.parent.name)] = int(facts[1])
-                seconds[int(stat.parent.name)] = (int(facts[11]) + int(facts[12])) / os.sysconf("SC_CLK_TCK")
+                # Its own, and of those of its children that have ended: connections of PostgreSQL come and go.
+                seconds[int(stat.parent.name)] = sum(map(int, facts[11:15])) / os.sysconf("SC_CLK_TCK")
         return {
             name: sum(value for pid, value in seconds.items() if ancestor in _line_of(pid, parents))
             for name, ancestor in self.processes().items()
