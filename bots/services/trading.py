@@ -396,4 +396,5 @@ def _failed(lease: Lease, broken: Exception) -> None:
 
 def _after_failures(count: int) -> timedelta:
     """When to try again: after 1, 2, 4, 8 s, so that a broker may be away for a moment; never later than a minute."""
-    return min(_LOOK_AGAIN_AFTER * 2 ** min(max(count - 1, 0), 6), _LONGEST_PAUSE)
+    doubled = min(max(count - 1, 0), 6)
+    return min(_LOOK_AGAIN_AFTER * (1 << doubled), _LONGEST_PAUSE)
