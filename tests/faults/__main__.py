@@ -151,8 +151,9 @@ def _judged(scene: Scene, *, least: int) -> list[str]:
     with scene.paused():
         # The stream may be in the middle of publishing one: wait until it is certainly over.
         time.sleep(2)
+        began = time.monotonic()
         scene.wait(books.is_settled, "end of what was under way", seconds=_SETTLE_SECONDS)
-        print(f"Judging {scene.asked(books.counts)}.", flush=True)
+        print(f"Judging {scene.asked(books.counts)}; settled after {time.monotonic() - began:.1f} s.", flush=True)
         wrong = scene.asked(books.violations)
         for command in (
             ["check_ledger"],

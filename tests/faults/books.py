@@ -96,12 +96,20 @@ _NOT_TRADING = """
            WHERE cycle.bot_id = bot.id AND cycle.kind = 'bars' AND cycle.state = 'done'
              AND cycle.id > %(after)s AND cycle.opened_at > to_timestamp(%(since)s)) < 2
 """
-_UNSETTLED = """
+# A broker may have met the bar that the paused replay would publish next: its news belongs to that bar's cycle.
+_NOW_MS = """(SELECT CASE WHEN run.ended_at IS NULL AND clock.epoch = run.epoch THEN coalesce(clock.now_ms, -1)
+                     ELSE 9223372036854775807 END
+              FROM marketdata_replayclock clock WHERE clock.timeframe = run.timeframe)"""
+_UNSETTLED = f"""
     SELECT (SELECT count(*) FROM bots_cycle WHERE state IN ('open', 'decided'))
          + (SELECT count(*) FROM bots_orderfact fact JOIN bots_enginerun run ON run.id = fact.run_id
-            WHERE fact.cycle_id IS NULL AND run.ended_at IS NULL)
+            WHERE fact.cycle_id IS NULL AND run.ended_at IS NULL AND fact.at_ms <= {_NOW_MS})
          + (SELECT count(*) FROM bots_orderintent WHERE state IN ('pending', 'submitting', 'unknown'))
          + (SELECT count(*) FROM bots_outbox WHERE sent_at IS NULL)
+         + (SELECT count(*) FROM bots_bot bot JOIN marketdata_replayclock clock ON clock.timeframe = bot.timeframe
+            WHERE bot.status = 'running' AND bot.retired_at IS NULL AND NOT EXISTS (
+                SELECT FROM bots_enginerun run WHERE run.bot_id = bot.id AND run.ended_at IS NULL
+                  AND run.epoch = clock.epoch AND run.recorded_ms IS NOT DISTINCT FROM clock.now_ms))
 """
 
 
@@ -119,7 +127,7 @@ def do_all_trade(connection: Connection, *, after: int, since: float) -> bool:
 
 
 def is_settled(connection: Connection) -> bool:
-    """Whether nothing is under way any more; meant for a paused replay."""
+    """Whether nothing is under way any more, and every bot has recorded what was published; for a paused replay."""
     return not _number(connection, _UNSETTLED)
 
 
@@ -145,24 +153,24 @@ NEVER = {
     "orders at the broker that our books do not know": """
         SELECT o.client_order_id FROM bots_simulatedorder o
         LEFT JOIN bots_brokerorder b ON b.broker_order_id = o.id WHERE b.broker_order_id IS NULL""",
-    "decisions of one bot, bar and symbol made twice": """
-        SELECT run_id, row FROM bots_decision GROUP BY run_id, row, symbol, number HAVING count(*) > 1""",
     "one leg asked twice on one bar": """
         SELECT run_id, symbol, side, leg, open_ms FROM bots_orderintent
         WHERE origin = 'bot' AND open_ms IS NOT NULL AND leg = 0
         GROUP BY run_id, symbol, side, leg, open_ms, is_entry HAVING count(*) > 1""",
-    "fills of the broker that our books do not have, or other ones": """
+    "fills of the broker that our books do not have, or other ones": f"""
         SELECT e.account_id, e.sequence FROM bots_simulatedevent e
+        JOIN bots_enginerun run ON run.account_id = e.account_id
         LEFT JOIN bots_fill f ON f.broker_order_id = e.order_id AND f.cum_qty = e.cum_qty
-        WHERE e.kind = 'fill' AND (f.id IS NULL OR f.qty <> e.qty OR f.price <> e.price OR f.fee <> e.fee)""",
+        WHERE e.kind = 'fill' AND e.at_ms <= {_NOW_MS}
+          AND (f.id IS NULL OR f.qty <> e.qty OR f.price <> e.price OR f.fee <> e.fee)""",
     "fills that the broker does not have": """
         SELECT f.id FROM bots_fill f LEFT JOIN bots_simulatedevent e
           ON e.order_id = f.broker_order_id AND e.cum_qty = f.cum_qty AND e.kind = 'fill'
         WHERE e.id IS NULL""",
-    "fills that the engine did not hear of, or that were not booked": """
-        SELECT f.id FROM bots_fill f LEFT JOIN bots_orderfact o ON o.fill_id = f.id
-        LEFT JOIN bots_journalentry j ON j.fill_id = f.id
-        WHERE o.cycle_id IS NULL OR j.id IS NULL""",
+    "fills that the engine did not hear of, or that were not booked": f"""
+        SELECT f.id FROM bots_fill f JOIN bots_enginerun run ON run.id = f.run_id
+        LEFT JOIN bots_orderfact o ON o.fill_id = f.id LEFT JOIN bots_journalentry j ON j.fill_id = f.id
+        WHERE (o.cycle_id IS NULL OR j.id IS NULL) AND f.bar_open_ms <= {_NOW_MS}""",
     "events that are missing": """
         SELECT bot.id, bot.event_version, count(*), max(o.version) FROM bots_bot bot
         JOIN bots_outbox o ON o.bot_id = bot.id GROUP BY bot.id
