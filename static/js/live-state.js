@@ -65,7 +65,21 @@ function onCycle(state, cycle, id) {
     today_pnl: plus(state.totals.today_pnl, delta.today_pnl),
     open_positions: state.totals.open_positions + cycle.open_positions - (bot.open_positions ?? 0),
   };
-  return { ...state, totals, bots: new Map(state.bots).set(id, changed), clocks: atLeast(state.clocks, bot.timeframe, cycle) };
+  const next = { ...state, totals, bots: new Map(state.bots).set(id, changed), clocks: atLeast(state.clocks, bot.timeframe, cycle) };
+  // A daily bar closes when the next day begins, and belongs to the one before.
+  return onDay(next, bot.timeframe, dayOf(Date.parse(cycle.at) - 1), 0);
+}
+
+const dayOf = (moment) => new Date(moment).toISOString().slice(0, 10);
+
+/** `made` trades more on that day; the first news of a later day begin the count again. */
+function onDay(state, timeframe, day, made) {
+  if (!state.totals) return state;
+  const now = state.clocks.get(timeframe)?.now;
+  const counted = state.countedDay ?? (now ? dayOf(Date.parse(now) - 1) : day);
+  const sofar = day > counted ? 0 : state.totals.trades_today;
+  const countedDay = day > counted ? day : counted;
+  return { ...state, countedDay, totals: { ...state.totals, trades_today: sofar + made } };
 }
 
 /** A bot that has recorded a moment proves that its clock has come so far. */
@@ -107,10 +121,9 @@ function onTrade(state, trade, id) {
   const gained = minus(trade.profit_loss, before?.profit_loss);
   const bot = state.bots.get(id);
   const bots = bot ? new Map(state.bots).set(id, { ...bot, total_pnl: plus(bot.total_pnl, gained) }) : state.bots;
-  const totals = state.totals && {
-    ...state.totals, total_pnl: plus(state.totals.total_pnl, gained), trades_today: state.totals.trades_today + (before ? 0 : 1),
-  };
-  return { ...state, bots, totals, trades: newest(state.trades, trade) };
+  const totals = state.totals && { ...state.totals, total_pnl: plus(state.totals.total_pnl, gained) };
+  const next = { ...state, bots, totals, trades: newest(state.trades, trade) };
+  return onDay(next, bot?.timeframe, dayOf(Date.parse(trade.timestamp)), before ? 0 : 1);
 }
 
 function onDecision(state, decision, id) {

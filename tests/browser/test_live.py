@@ -365,6 +365,11 @@ def cycle(version: int, **changes: Any) -> dict[str, Any]:
     return {"bot": "b", "version": version, "event": "cycle", "payload": {**payload, **changes}}
 
 
+def trade(version: int, name: str, day: str, profit_loss: str) -> dict[str, Any]:
+    payload = {"id": name, "profit_loss": profit_loss, "timestamp": f"{day}T00:00:00Z"}
+    return {"bot": "b", "version": version, "event": "trade_executed", "payload": payload}
+
+
 def reduced(reader: Reader, *messages: dict[str, Any]) -> Any:
     reader.open("/login")
     return reader.page.evaluate(STATE, {"snapshot": SNAPSHOT, "messages": list(messages)})
@@ -387,14 +392,22 @@ def test_state__sums__are_exact_where_floats_are_not(reader: Reader) -> None:
 
 
 def test_state__a_trade_told_again_with_more__counts_once(reader: Reader) -> None:
-    part = {"bot": "b", "version": 8, "event": "trade_executed", "payload": {"id": "t", "profit_loss": "-1.5"}}
-    whole = {"bot": "b", "version": 9, "event": "trade_executed", "payload": {"id": "t", "profit_loss": "-4"}}
-
-    found = reduced(reader, part, whole)
+    found = reduced(reader, trade(8, "t", "2000-03-01", "-1.5"), trade(9, "t", "2000-03-01", "-4"))
 
     assert found["totals"]["total_pnl"] == "1"  # 5 - 4
     assert found["bots"][0]["total_pnl"] == "1"
     assert found["totals"]["trades_today"] == 1
+
+
+def test_state__a_new_day__begins_the_count_of_todays_trades_again(reader: Reader) -> None:
+    # The clock stands at the close of 1 March. Two trades that day; on the 2nd two bots' trades, then the cycle.
+    first = [trade(8, "a", "2000-03-01", "0"), trade(9, "b", "2000-03-01", "0")]
+    second = [trade(10, "c", "2000-03-02", "0"), trade(11, "d", "2000-03-02", "0"), cycle(12)]
+
+    assert reduced(reader, *first)["totals"]["trades_today"] == 2
+    assert reduced(reader, *first, *second)["totals"]["trades_today"] == 2
+    # A day without a trade: its cycle alone says that it has come.
+    assert reduced(reader, *first, cycle(10))["totals"]["trades_today"] == 0
 
 
 def test_state__a_closed_position__leaves_with_what_it_held(reader: Reader) -> None:
