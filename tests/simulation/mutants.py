@@ -1,6 +1,7 @@
 """The protocol broken on purpose, one promise at a time: the invariants must notice each.
 
-A mutant replaces functions of the production services while it is applied. ``seed``: one that catches it.
+A mutant replaces functions of the production services while it is applied. Each is played in a weather that brings
+what it cannot stand, so that few seeds are needed.
 """
 
 import copy
@@ -15,7 +16,6 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from bots import brokers
-from bots.brokers import simulated_desk
 from bots.brokers.ports import BrokerEvent, BrokerUnsure, OrderReport, OrderRequest
 from bots.models import Bot, BrokerAccount, BrokerOrder, Fill, IntentState, OrderIntent
 from bots.services import events, feeding, intending, leases, reconciliation, submission, trading
@@ -23,17 +23,24 @@ from bots.services.intending import Outcome, Stepped
 from bots.services.leases import Lease
 from engine.domain.enums import Reason
 from tests.simulation import stage
+from tests.simulation.world import CALM, Weather
 
 Replaced = tuple[Any, str, Any]
 
 
 class Mutant(NamedTuple):
-    """``replaced``: (where, name, by what). ``without``: constraints of the database that are dropped with it."""
+    """``seed``, or one of the next few, played in this ``weather``, notices it. ``replaced``: (where, name, by what).
+
+    ``without``: (table, columns) of unique constraints, ``silent``: (table, trigger), which the database does not
+    have meanwhile: it would refuse what the mutant does.
+    """
 
     words: str
     seed: int
+    weather: Weather
     replaced: Sequence[Replaced]
     without: Sequence[tuple[str, str]] = ()
+    silent: Sequence[tuple[str, str]] = ()
 
 
 @contextmanager
@@ -43,6 +50,8 @@ def applied(name: str) -> Iterator[None]:
     with ExitStack() as undo:
         for table, constraint in mutant.without:
             undo.enter_context(_dropped(table, constraint))
+        for table, trigger in mutant.silent:
+            undo.enter_context(_disabled(table, trigger))
         for where, attribute, value in mutant.replaced:
             undo.callback(setattr, where, attribute, getattr(where, attribute))
             setattr(where, attribute, value)
@@ -72,6 +81,17 @@ def _dropped(table: str, constraint: str) -> Iterator[None]:
             # What the mutant wrote breaks the constraint; the next seed begins with empty tables anyway.
             cursor.execute(f"TRUNCATE {table} CASCADE")
             cursor.execute(f'ALTER TABLE {table} ADD CONSTRAINT "{name}" {definition}')
+
+
+@contextmanager
+def _disabled(table: str, trigger: str) -> Iterator[None]:
+    with connection.cursor() as cursor:
+        cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER {trigger}")
+    try:
+        yield
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute(f"ALTER TABLE {table} ENABLE TRIGGER {trigger}")
 
 
 # --- first the order, then the row
@@ -160,9 +180,9 @@ def _invisible(known: Any) -> Iterator[None]:
 
 
 def _reads_all_again(account_id: UUID, page: Sequence[BrokerEvent]) -> Any:
-    return _taken(
-        account_id, [event._replace(sequence=event.sequence + (10**6 if event.is_fill else 0)) for event in page]
-    )
+    # As without the cursor under the lock: whoever read the page takes all of it.
+    BrokerAccount.objects.filter(id=account_id).update(cursor=page[0].sequence - 1)
+    return _taken(account_id, page)
 
 
 def _passes_by_what_is_in_doubt(event: BrokerEvent, intent: OrderIntent) -> int:
@@ -209,64 +229,78 @@ def _forgets_what_it_heard(self: Any) -> None:
     return None
 
 
-def _has_never_met(self: Any, bars: Any) -> bool:
-    return False
-
+DEATHS: Final = CALM._replace(kill=0.15)
+SLEEP: Final = CALM._replace(pause=0.15, jump=0.02, double=0.2)
+SILENCE: Final = CALM._replace(unsure=0.6, kill=0.05)
+CROWD: Final = CALM._replace(pause=0.1, kill=0.05, double=0.5, late=0.3, feeders=2)
+RUIN: Final = CALM._replace(kill=0.12, operate=0.3, pause=0.1)
+MEDDLING: Final = CALM._replace(operate=0.4, pause=0.05)
 
 MUTANTS: Final[Mapping[str, Mutant]] = {
     "send_before_commit": Mutant(
-        "orders are sent before their intents are committed", 0, [(trading._Advance, "_intend", _sends_first)]
+        "orders are sent before their intents are committed", 0, DEATHS, [(trading._Advance, "_intend", _sends_first)]
     ),
     "attempt_in_the_id": Mutant(
-        "every further attempt has a client order id of its own", 0, [(submission, "_request", _attempt_in_the_id)]
+        "every further attempt has a client order id of its own",
+        0,
+        SILENCE,
+        [(submission, "_request", _attempt_in_the_id)],
     ),
     "timeout_is_rejection": Mutant(
-        "an order whose answer is lost counts as rejected", 0, [(submission, "_doubt", _timeout_is_no)]
+        "an order whose answer is lost counts as rejected", 0, SILENCE, [(submission, "_doubt", _timeout_is_no)]
     ),
     "first_not_found_is_final": Mutant(
         "an order that is not found once is given up",
         0,
+        SILENCE,
         [(reconciliation, "GIVEN_UP_MISSES", 1), (reconciliation, "GIVEN_UP_AFTER", timedelta(0))],
     ),
-    "no_fence": Mutant("transactions do not ask who holds the lease", 0, [(leases, "locked", _unfenced)]),
+    "no_fence": Mutant("transactions do not ask who holds the lease", 1, SLEEP, [(leases, "locked", _unfenced)]),
     "no_lease_no_fence": Mutant(
         "every message may work, whoever else does",
         0,
+        CROWD,
         [(leases, "locked", _unfenced), (leases, "take", _everybody_takes)],
     ),
-    "nothing_lapses": Mutant("a lease ends only when it is given back", 0, [(leases, "_DISPATCH", _NOTHING_LAPSES)]),
+    "nothing_lapses": Mutant(
+        "a lease ends only when it is given back", 0, DEATHS, [(leases, "_DISPATCH", _NOTHING_LAPSES)]
+    ),
     "fill_counted_twice": Mutant(
         "a fill that is read again is written again",
-        0,
+        12,
+        CROWD,
         [(reconciliation, "_fill", _counts_again), (reconciliation, "_taken", _reads_all_again)],
         [("bots_fill", "broker_order_id, cum_qty"), ("bots_fill", "activity_id")],
     ),
     "no_sweep": Mutant(
         "the account's list is read for orders that are known to work only",
-        0,
+        2,
+        RUIN,
         [(reconciliation, "_take", _passes_by_what_is_in_doubt)],
     ),
     "cursor_before_facts": Mutant(
         "the cursor moves in a transaction of its own, before what it passes is written",
         0,
+        DEATHS,
         [(reconciliation, "_taken", _cursor_first)],
     ),
     "status_goes_back": Mutant(
-        "an order is what was reported last", 0, [(reconciliation, "_bring_forward", _as_reported)]
+        "an order is what was reported last",
+        6,
+        SLEEP,
+        [(reconciliation, "_bring_forward", _as_reported)],
+        silent=[("bots_brokerorder", "order_goes_forward")],
     ),
     "event_after_commit": Mutant(
-        "events are written after the commit of what they tell", 0, [(events, "emit", _emit_later)]
+        "events are written after the commit of what they tell", 0, DEATHS, [(events, "emit", _emit_later)]
     ),
     "claim_does_not_look": Mutant(
-        "a claim does not ask whether the bot still runs", 0, [(submission, "_refusal", _never_refuses)]
+        "a claim does not ask whether the bot still runs", 9, MEDDLING, [(submission, "_refusal", _never_refuses)]
     ),
     "fact_heard_again": Mutant(
-        "facts that were heard are not marked", 0, [(intending._Writer, "_heard", _forgets_what_it_heard)]
+        "facts that were heard are not marked", 0, CALM, [(intending._Writer, "_heard", _forgets_what_it_heard)]
     ),
     "feed_does_not_wait": Mutant(
-        "bars are published while bots are behind", 0, [(feeding, "_is_behind", lambda feed: Q(pk__isnull=True))]
-    ),
-    "bar_met_twice": Mutant(
-        "orders meet a bar as often as it comes", 0, [(simulated_desk.Desk, "has_met", _has_never_met)]
+        "bars are published while bots are behind", 0, CROWD, [(feeding, "_is_behind", lambda feed: Q(pk__isnull=True))]
     ),
 }

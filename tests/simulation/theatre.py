@@ -44,10 +44,12 @@ class Theatre:
         self._market, self.clock = market, clock
         self._cast = [Actor(name) for name in _CAST]
 
-    def play(self, seed: int, *, say: Callable[[str], None] = lambda line: None) -> Played:
-        """Play and judge one seed. ``say``: hears every line of the schedule."""
+    def play(
+        self, seed: int, *, weather: Weather | None = None, say: Callable[[str], None] = lambda line: None
+    ) -> Played:
+        """Play and judge one seed. ``weather``: instead of the seed's. ``say``: hears every line of the schedule."""
         began = time.perf_counter()
-        with self.scene(seed, say=say) as played:
+        with self.scene(seed, weather=weather, say=say) as played:
             try:
                 played.begin()
                 played.storm()
@@ -78,8 +80,7 @@ class Theatre:
         """The world of one seed, to be played by hand. ``weather``: another one than the seed's."""
         self.clock.reset()
         with world.chance_of(seed):
-            played = World(seed, self._market, self.clock, self._cast, say=say)
-            played.weather = weather or played.weather
+            played = World(seed, self._market, self.clock, self._cast, weather=weather, say=say)
             played.watch = verdict.alarms
             with world.wired(), world.published(played):
                 try:

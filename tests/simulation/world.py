@@ -52,7 +52,7 @@ from tests.simulation.stage import Actor, Killed
 
 MOST_STEPS: Final = 1500
 HEALED_BARS: Final = 1
-_MOST_ROUNDS: Final = 500
+_MOST_ROUNDS: Final = 100
 
 _BROKER_FAULTS: Final = (
     *[("submit", simulated.TIME_OUT)] * 3,
@@ -130,11 +130,19 @@ class World:
     """One seed's world. Public fields are what ``verdict`` reads."""
 
     def __init__(
-        self, seed: int, market: Market, clock: Clock, cast: Sequence[Actor], *, say: Callable[[str], None]
+        self,
+        seed: int,
+        market: Market,
+        clock: Clock,
+        cast: Sequence[Actor],
+        *,
+        weather: Weather | None,
+        say: Callable[[str], None],
     ) -> None:
         self.rng = random.Random(seed)
         self.market, self.clock, self._say = market, clock, say
-        self.weather = Weather.drawn(self.rng)
+        drawn = Weather.drawn(self.rng)
+        self.weather = weather or drawn
         self.faults: Counter[str] = Counter()
         self.violations: list[str] = []
         self.told: list[Told] = []
@@ -193,8 +201,7 @@ class World:
         SimulatedFault.objects.using(simulated.ALIAS).update(remaining=0)
         for actor in self._everybody():
             actor.paused_until = 0.0
-            while not actor.is_idle:
-                self._go_on(actor)
+            self._finish(actor)
         self._beat_hearts()
         # One that was taken out slept through bars that a backtest trades.
         if Bot.objects.filter(id__in=self.bots, status=BotStatus.ERROR).exists():
@@ -206,7 +213,7 @@ class World:
         until = self.published + HEALED_BARS
         for rounds in range(_MOST_ROUNDS):
             # Slowly at first; later past every horizon there is.
-            self._pass(1.0 if rounds < 50 else 10.0)
+            self._pass(1.0 if rounds < 30 else 10.0)
             self.settle()
             if rounds % 5 == 0:
                 self._reconcile(self.reconcilers[0])
@@ -287,6 +294,7 @@ class World:
 
     def _finish(self, actor: Actor) -> None:
         while not actor.is_idle:
+            self._note(f"{actor.name} at {actor.where} goes on")
             self._go_on(actor)
 
     def _ended(self, actor: Actor) -> None:
