@@ -16,7 +16,15 @@ from typing import Any, NamedTuple
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAMS = Path(sys.executable).parent
 PACKAGES = ("engine", "configuration", "marketdata", "bots", "backtests", "tradingsite")
-SHELL_SCRIPTS = ("platform.sh", ".ci/run", "scripts/test", "scripts/bench", "scripts/faults", "scripts/lock")
+SHELL_SCRIPTS = (
+    "platform.sh",
+    ".ci/run",
+    "scripts/test",
+    "scripts/test-all",
+    "scripts/bench",
+    "scripts/faults",
+    "scripts/lock",
+)
 
 # Strictly typed (the rest is typed where Django lets it be): the layers in which decisions are made.
 STRICT_PACKAGES = ("engine", "tradingsite")

@@ -120,7 +120,8 @@ def test_command__unknown__is_refused_with_2() -> None:
 
 
 @pytest.mark.parametrize(
-    "script", ["platform.sh", ".ci/run", "scripts/test", "scripts/bench", "scripts/faults", "scripts/lock"]
+    "script",
+    ["platform.sh", ".ci/run", "scripts/test", "scripts/test-all", "scripts/bench", "scripts/faults", "scripts/lock"],
 )
 def test_script__each__parses_and_may_be_run(script: str) -> None:
     assert subprocess.run(["/bin/bash", "-n", ROOT / script], check=False).returncode == 0
