@@ -7,6 +7,7 @@ adopted, one that nobody of us placed is kept as external. Running it twice chan
 
 from collections.abc import Sequence
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -103,9 +104,10 @@ def reconcile_due(*, checkpoint: Checkpoint = nowhere) -> list[UUID]:
         account=OuterRef("pk"), state__in=[*IN_DOUBT, IntentState.WORKING, IntentState.HELD, IntentState.ADOPTED]
     )
     stale = Q(reconciled_at__isnull=True) | Q(reconciled_at__lt=Now() - timedelta(seconds=10))
-    due = BrokerAccount.objects.filter(stale, Exists(alive), runs__ended_at__isnull=True)
+    # Also of runs that ended: an order nobody was sure about may turn up, and be cancelled, after the end.
+    due = BrokerAccount.objects.filter(stale, Exists(alive))
     with_news = []
-    for account_id in due.values_list("id", flat=True).distinct():
+    for account_id in due.values_list("id", flat=True):
         try:
             if reconcile(account_id, checkpoint=checkpoint).facts:
                 with_news.append(account_id)
@@ -142,6 +144,8 @@ def record(intent: OrderIntent, report: OrderReport, *, event: BrokerEvent | Non
 
     Never refuses: an intent that was given up is adopted. ``event``: what told us, where one did.
     """
+    if event is None:
+        report = _as_accepted(report)
     order, _ = BrokerOrder.objects.get_or_create(
         intent=intent,
         defaults={
@@ -161,6 +165,22 @@ def record(intent: OrderIntent, report: OrderReport, *, event: BrokerEvent | Non
         if leg.leg in children:
             record(children[leg.leg], leg, event=event)
     return order
+
+
+def _as_accepted(report: OrderReport) -> OrderReport:
+    """What an answer or a look-up proves: that the broker has the order, and its children.
+
+    How they ended, and after which fills, only the list of events tells in its order; an end heard
+    before the fill that caused it would be another history than the broker's.
+    """
+    if report.status == OrderStatus.REJECTED:
+        return report
+    legs = tuple(
+        leg if leg.status in (OrderStatus.HELD, OrderStatus.WORKING) else leg._replace(status=OrderStatus.HELD)
+        for leg in report.legs
+    )
+    status = report.status if report.status == OrderStatus.HELD else OrderStatus.WORKING
+    return report._replace(status=status, filled_qty=Decimal(0), legs=legs)
 
 
 def end(intent: OrderIntent, state: IntentState, *, reason: Reason, code: str = "", message: str = "") -> None:

@@ -21,7 +21,7 @@ from bots.models import (
     SimulatedOrder,
     Trade,
 )
-from bots.services import checking, recomputing, reconciliation, runs
+from bots.services import checking, recomputing, reconciliation, relaying, runs
 from configuration import selectors as configuration
 from configuration.selectors import Frozen
 from engine import run
@@ -66,6 +66,7 @@ def _twice() -> Iterator[str]:
     accounts = list(BrokerAccount.objects.values_list("id", flat=True))
     for account_id in accounts:
         reconciliation.reconcile(account_id)
+    relaying.pump()  # what the first pass found is told as everything is
     before = checking.ledger_sha256()
     for account_id in accounts:
         reconciliation.reconcile(account_id)
@@ -98,10 +99,15 @@ def _at_the_broker() -> Iterator[str]:
         yield f"FILL_INVENTED {len(recorded)} recorded, {len(wanted)} happened"
 
 
+_OVERTAKEN = (IntentState.UNSENT, IntentState.CANCELED, IntentState.EXPIRED, IntentState.REJECTED)
+
+
 def _left() -> Iterator[str]:
     """Nothing is left to be heard or finished; only how orders ended does not matter to a run that ended, too."""
     for fact in OrderFact.objects.filter(cycle__isnull=True).select_related("intent", "run"):
-        if fact.run.ended_at is None or fact.kind != FactKind.ENDED:
+        # A wish to close that the end of the series overtook: its order ended without a fill, and says so.
+        is_overtaken = fact.kind == FactKind.ASKED and fact.intent.state in _OVERTAKEN
+        if fact.run.ended_at is None or not (fact.kind == FactKind.ENDED or is_overtaken):
             ended = "" if fact.run.ended_at is None else " of a run that ended"
             yield f"FACT_UNHEARD {fact.kind} {fact.intent.client_order_id}{ended}"
     for cycle in Cycle.objects.filter(state__in=[CycleState.OPEN, CycleState.DECIDED]):
