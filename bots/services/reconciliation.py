@@ -107,7 +107,7 @@ def reconcile_due(*, checkpoint: Checkpoint = nowhere) -> list[UUID]:
     # Also of runs that ended: an order nobody was sure about may turn up, and be cancelled, after the end.
     due = BrokerAccount.objects.filter(stale, Exists(alive))
     with_news = []
-    for account_id in due.values_list("id", flat=True):
+    for account_id in due.order_by("id").values_list("id", flat=True):
         try:
             if reconcile(account_id, checkpoint=checkpoint).facts:
                 with_news.append(account_id)
@@ -116,7 +116,7 @@ def reconcile_due(*, checkpoint: Checkpoint = nowhere) -> list[UUID]:
             logger.warning("account.not_reconciled", account_id=str(account_id), error_code=broken.specific_code)
     # Old news as well: whoever wrote them down may have died before anybody was woken. A bot with a wake-up has one.
     unheard = OrderFact.objects.filter(cycle__isnull=True, run__ended_at__isnull=True, bot__wake_at__isnull=True)
-    leases.wake(list(unheard.values_list("bot", flat=True).distinct()))
+    leases.wake(list(unheard.order_by("bot").values_list("bot", flat=True).distinct()))
     return with_news
 
 
