@@ -49,7 +49,7 @@ def refused(*arguments: str) -> str:
     with pytest.raises(CommandError) as error:
         call_command("parity", *arguments, stdout=out)
     assert error.value.returncode == 1
-    return out.getvalue()
+    return f"{out.getvalue()}{error.value}"
 
 
 class Dying:
@@ -163,4 +163,4 @@ def test_parity__the_configuration_changed_meanwhile__is_refused(bot: Bot, littl
 
 def test_parity__no_run__is_refused(bot: Bot) -> None:
     EngineRun.objects.update(ended_at=NOW)
-    refused()
+    assert refused() == "There is no run to compare."
