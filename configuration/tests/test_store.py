@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from configuration import selectors, services, store
 from configuration.models import ConfigHead, Override
 from configuration.scopes import GLOBAL, symbol_scope
-from configuration.services import SetValue
+from configuration.services import SetValue, changing
 from configuration.tests.examples import decide, put, some_bot, undone, value_at
 from engine.domain.errors import InputError
 
@@ -203,7 +203,7 @@ def test_notify__on_commit_only__carries_the_version() -> None:
     settings = connection.get_connection_params()
     known = {key: settings[key] for key in ("host", "port", "user", "password", "dbname") if settings.get(key)}
     with psycopg.connect(**known, autocommit=True) as listener:
-        listener.execute(f"LISTEN {services.CHANNEL}")
+        listener.execute(f"LISTEN {changing.CHANNEL}")
         with undone():
             put(GLOBAL, leverage=98)
         put(GLOBAL, leverage=11)

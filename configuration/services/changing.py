@@ -17,29 +17,10 @@ from django.db import connection, models, transaction
 from configuration import canonical, store
 from configuration.catalogue import CATALOGUE
 from configuration.errors import IdempotencyMismatch
-from configuration.models import Change, ChangeSet, ConfigHead, Override, Snapshot
+from configuration.models import Change, ChangeSet, ConfigHead, Override
 from configuration.planning import Changed, ClearScope, ClearValue, Operation, Plan, SetValue, plan
-from configuration.scopes import GLOBAL, Frozen, Scope, bot_scope, side_scope, symbol_scope
-from engine.domain.errors import Fault, InputError, InvariantBroken, StaleVersion
-
-__all__ = [
-    "GLOBAL",
-    "Actor",
-    "Applied",
-    "Changed",
-    "ClearScope",
-    "ClearValue",
-    "Operation",
-    "Scope",
-    "SetValue",
-    "bot_scope",
-    "change",
-    "hold_head",
-    "keep",
-    "side_scope",
-    "symbol_scope",
-    "validate",
-]
+from configuration.scopes import Scope
+from engine.domain.errors import Fault, InputError, StaleVersion
 
 CHANNEL: Final = "tradingsite_config"
 NOT_GIVEN: Final = "not given"
@@ -127,15 +108,6 @@ def validate(operations: Sequence[Operation]) -> tuple[Changed, ...]:
     planned = plan(operations, store.current())
     _refuse(planned.faults)
     return planned.changes
-
-
-def keep(frozen: Frozen) -> str:
-    """Store a snapshot once for each content; its hash. Call in the transaction that first uses it."""
-    content = canonical.text(frozen.content)
-    if canonical.digest(content) != frozen.hash:
-        raise InvariantBroken(f"Snapshot {frozen.hash} does not hash to its name: its content was altered.")
-    Snapshot.objects.bulk_create([Snapshot(hash=frozen.hash, content=content)], ignore_conflicts=True)
-    return frozen.hash
 
 
 def _refuse(faults: tuple[Fault, ...]) -> None:
