@@ -86,6 +86,12 @@ class ChangeSet(models.Model):
             models.CheckConstraint(condition=Q(reason__regex=r"\S"), name="change_set_reason_given"),
             models.UniqueConstraint(fields=["hash"], name="change_set_hash_unique"),
         ]
+        # The history page filters by these and shows the newest first.
+        indexes = [
+            models.Index(fields=["source", "-version"], name="change_set_by_source"),
+            models.Index(fields=["actor_label", "-version"], name="change_set_by_actor"),
+            models.Index(fields=["created_at"], name="change_set_by_time"),
+        ]
 
     def __str__(self) -> str:
         return f"v{self.version} by {self.actor_label}: {self.reason}"
@@ -144,7 +150,9 @@ class Change(_Scoped):
             models.Index(
                 fields=["namespace", "scope_kind", "bot", "symbol", "side", "parameter", "-change_set"],
                 name="change_of_parameter",
-            )
+            ),
+            models.Index(fields=["namespace", "parameter", "-change_set"], name="change_by_name"),
+            models.Index(fields=["symbol", "-change_set"], name="change_by_symbol"),
         ]
 
 
@@ -180,6 +188,77 @@ class Snapshot(models.Model):
 
     def __str__(self) -> str:
         return self.hash[:12]
+
+
+class CatalogueEdition(models.Model):
+    """What every parameter meant while this fingerprint was the catalogue's. Kept for ever.
+
+    ``content`` is the canonical text under ``fingerprint``: an old version is read with the defaults
+    and ranges of its own time.
+    """
+
+    fingerprint = models.CharField(max_length=64, primary_key=True)
+    content = models.TextField()
+    first_seen_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(fingerprint__regex=r"^[0-9a-f]{64}$"), name="catalogue_edition_shape")
+        ]
+
+    def __str__(self) -> str:
+        return self.fingerprint[:12]
+
+
+class ConfigReader(models.Model):
+    """A live process and the configuration it runs on; it says so every few seconds.
+
+    ``environment_fingerprint``: sha256 over the values environment variables supply to it. Two live
+    readers that differ resolve differently, which is shown.
+    """
+
+    id = models.UUIDField(primary_key=True)
+    process = models.CharField(max_length=32)
+    host = models.CharField(max_length=200)
+    pid = models.IntegerField()
+    version = models.BigIntegerField()
+    head_hash = models.CharField(max_length=64, blank=True)
+    catalogue_fingerprint = models.CharField(max_length=64)
+    environment_fingerprint = models.CharField(max_length=64)
+    is_listening = models.BooleanField()
+    delay_ms = models.FloatField(null=True)
+    started_at = models.DateTimeField(db_default=Now())
+    seen_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        indexes = [models.Index(fields=["seen_at"], name="config_reader_by_time")]
+
+    def __str__(self) -> str:
+        return f"{self.process} {self.pid} on {self.host}"
+
+
+class LedgerCheck(models.Model):
+    """One verification of the ledger's chain: how far it reached, and the first bad version if there was one."""
+
+    checked_at = models.DateTimeField(db_default=Now())
+    version = models.BigIntegerField()
+    head_hash = models.CharField(max_length=64, blank=True)
+    first_bad_version = models.BigIntegerField(null=True)
+    finding = models.TextField(blank=True, default="")
+    took_ms = models.FloatField()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(first_bad_version__isnull=True, finding="")
+                | (Q(first_bad_version__isnull=False) & ~Q(finding="")),
+                name="ledger_check_finding_named",
+            )
+        ]
+        indexes = [models.Index(fields=["-checked_at"], name="ledger_check_by_time")]
+
+    def __str__(self) -> str:
+        return f"v{self.version}: {self.finding or 'unbroken'}"
 
 
 class GlobalConfiguration(Override):

@@ -4,9 +4,10 @@ changing   the one write path: decide, record and take effect in one transaction
 snapshots  keep what a decision was made under
 """
 
+from configuration.actors import Actor
 from configuration.planning import Changed, ClearScope, ClearValue, Operation, SetValue
 from configuration.scopes import GLOBAL, Scope, bot_scope, side_scope, symbol_scope
-from configuration.services.changing import Actor, Applied, change, hold_head, validate
+from configuration.services.changing import Applied, change, hold_head, validate
 from configuration.services.snapshots import keep
 
 __all__ = [

@@ -15,6 +15,7 @@ from django.conf import settings
 from django.db import connection, models, transaction
 
 from configuration import canonical, store
+from configuration.actors import Actor
 from configuration.catalogue import CATALOGUE
 from configuration.errors import IdempotencyMismatch
 from configuration.models import Change, ChangeSet, ConfigHead, Override
@@ -25,14 +26,6 @@ from engine.domain.errors import Fault, InputError, StaleVersion
 CHANNEL: Final = "tradingsite_config"
 NOT_GIVEN: Final = "not given"
 _LONGEST: Final = {"reason": 2000, "on_behalf_of": 200, "idempotency_key": 200}
-
-
-class Actor(NamedTuple):
-    """Who decided: ``kind`` is user, token or system. Copied into the ledger, never referenced."""
-
-    kind: str
-    id: str
-    label: str
 
 
 class Applied(NamedTuple):
@@ -152,7 +145,7 @@ def _risky_names(operation: Operation) -> list[str]:
 def _request_digest(actor: Actor, on_behalf_of: str, reason: str, operations: Sequence[Operation]) -> str:
     asked = [[type(operation).__name__, *operation._replace(pointer="")] for operation in operations]
     # Nothing has been judged yet: what is no JSON must not fail here.
-    return canonical.digest(json.dumps([actor, on_behalf_of, reason.strip(), asked], sort_keys=True, default=repr))
+    return canonical.digest(json.dumps([actor[:3], on_behalf_of, reason.strip(), asked], sort_keys=True, default=repr))
 
 
 def _decide(decision: _Decision, operations: Sequence[Operation]) -> Applied:

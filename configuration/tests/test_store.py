@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from django.db import connection, transaction
 
-from configuration import selectors, services, store
+from configuration import selectors, store
 from configuration.models import ConfigHead, Override
 from configuration.scopes import GLOBAL, symbol_scope
 from configuration.services import SetValue, changing

@@ -20,6 +20,9 @@ class Parameter(NamedTuple):
     ``choices`` is for ``str`` and for the items of a ``list``; ``keys`` are the allowed keys of a
     ``map`` (None: any non-empty text). ``nullable``: None means "not set" and is a legal value.
     ``unit`` is a word a person reads: "fraction", "percent", "USD", "x", "count", "s", "bars".
+    ``step``: values are whole multiples of it, counted from zero (None: any value in the range).
+    ``synonyms``: what else people call it, for the search. ``is_extra``: beyond the documented set
+    of its namespace, and not in its count.
     """
 
     name: str
@@ -40,12 +43,17 @@ class Parameter(NamedTuple):
     risk: Risk = "low"
     reload: Reload = "next_cycle"
     environment: str | None = None
+    step: float | None = None
+    synonyms: tuple[str, ...] = ()
+    is_extra: bool = False
 
 
 class StrategyDeclaration(NamedTuple):
     """What a strategy tells the rest of the platform about itself, without importing a compiler.
 
     ``name`` is also its namespace in the catalogue. ``needs_signals``: signals come from outside.
+    ``category`` and ``style`` say what kind it is, for lists. ``is_installed``: there is a kernel that
+    runs it; until then its parameters can be set, and nothing trades on them.
     ``defaults``: parameter name -> default, derived from ``parameters``.
     """
 
@@ -54,6 +62,9 @@ class StrategyDeclaration(NamedTuple):
     description: str
     parameters: tuple[Parameter, ...]
     needs_signals: bool = False
+    category: str = ""
+    style: str = ""
+    is_installed: bool = True
 
     @property
     def defaults(self) -> Mapping[str, Any]:
