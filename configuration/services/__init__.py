@@ -7,7 +7,7 @@ snapshots  keep what a decision was made under
 from configuration.actors import Actor
 from configuration.planning import Changed, ClearScope, ClearValue, Operation, SetValue
 from configuration.scopes import GLOBAL, Scope, bot_scope, side_scope, symbol_scope
-from configuration.services.changing import Applied, change, hold_head, validate
+from configuration.services.changing import Applied, Recipe, change, hold_head, validate
 from configuration.services.snapshots import keep
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "ClearScope",
     "ClearValue",
     "Operation",
+    "Recipe",
     "Scope",
     "SetValue",
     "bot_scope",

@@ -5,7 +5,7 @@ judged inside it; the change-set, its changes, the overrides and the new head ar
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import reduce
 from operator import or_
@@ -35,6 +35,17 @@ class Applied(NamedTuple):
     changes: tuple[Changed, ...]
 
 
+class Recipe(NamedTuple):
+    """Operations that follow from what is stored: worked out once more under the lock.
+
+    ``asked`` is what was asked for, in JSON's terms: an idempotency key stands for that, not for
+    the operations, which are others once it has been done.
+    """
+
+    asked: Sequence[Any]
+    operations: Callable[[], Sequence[Operation]]
+
+
 class _Decision(NamedTuple):
     """Everything about a change-set but its changes and its place in the chain."""
 
@@ -46,6 +57,7 @@ class _Decision(NamedTuple):
     request_id: str
     idempotency_key: str | None
     base_version: int | None
+    reverts_version: int | None
     now: datetime
     request_digest: str
 
@@ -55,19 +67,21 @@ def change(
     actor: Actor,
     source: str,
     reason: str,
-    operations: Sequence[Operation],
+    operations: Sequence[Operation] | Recipe,
     now: datetime,
     base_version: int | None = None,
     idempotency_key: str | None = None,
     request_id: str = "",
     on_behalf_of: str = "",
     kind: str = "set",
+    reverts_version: int | None = None,
 ) -> Applied:
     """Apply the operations, in their order, as one decision; or raise, and nothing has changed.
 
     ``base_version``: the version the caller had read; a parameter changed since then, by whomever,
     is not overwritten. Other parameters of the same scope do not collide. ``idempotency_key``: the
-    same request again answers what it did the first time. ``source``: admin, api, cli, system, ...
+    same request again answers what it did the first time. ``source``: admin, api, cli, import, rollback,
+    system. ``reverts_version``: what a rollback takes back. ``operations`` may be a Recipe.
     Where nothing would change, no change-set is written and the version stays.
 
     Raises: InputError with every fault (unknown_parameter, invalid_type, out_of_range,
@@ -84,6 +98,7 @@ def change(
         request_id=request_id[:64],
         idempotency_key=idempotency_key or None,
         base_version=base_version,
+        reverts_version=reverts_version,
         now=now.astimezone(UTC),
         request_digest=_request_digest(actor, on_behalf_of, reason, operations),
     )
@@ -91,7 +106,8 @@ def change(
     if earlier is not None:
         return earlier
     # Most mistakes are found here, before anybody waits for the lock.
-    _refuse(plan(operations, store.current()).faults + _reason_faults(reason, operations))
+    first = _worked_out(operations)
+    _refuse(plan(first, store.current()).faults + _reason_faults(reason, first))
     with transaction.atomic():
         return _decide(decision, operations)
 
@@ -142,17 +158,26 @@ def _risky_names(operation: Operation) -> list[str]:
     return [parameter.name for parameter in found if parameter is not None and parameter.risk != "low"]
 
 
-def _request_digest(actor: Actor, on_behalf_of: str, reason: str, operations: Sequence[Operation]) -> str:
-    asked = [[type(operation).__name__, *operation._replace(pointer="")] for operation in operations]
+def _worked_out(operations: Sequence[Operation] | Recipe) -> Sequence[Operation]:
+    return operations.operations() if isinstance(operations, Recipe) else operations
+
+
+def _request_digest(actor: Actor, on_behalf_of: str, reason: str, operations: Sequence[Operation] | Recipe) -> str:
+    asked: Sequence[Any]
+    if isinstance(operations, Recipe):
+        asked = operations.asked
+    else:
+        asked = [[type(operation).__name__, *operation._replace(pointer="")] for operation in operations]
     # Nothing has been judged yet: what is no JSON must not fail here.
     return canonical.digest(json.dumps([actor[:3], on_behalf_of, reason.strip(), asked], sort_keys=True, default=repr))
 
 
-def _decide(decision: _Decision, operations: Sequence[Operation]) -> Applied:
+def _decide(decision: _Decision, asked: Sequence[Operation] | Recipe) -> Applied:
     head = _locked_head()
     earlier = _earlier_answer(decision)
     if earlier is not None:
         return earlier
+    operations = _worked_out(asked)
     planned = plan(operations, store.current())
     _refuse(planned.faults)
     _refuse_stale(decision.base_version, head, planned, operations)
@@ -258,6 +283,7 @@ def _recorded(decision: _Decision, head: ConfigHead, changes: tuple[Changed, ...
         idempotency_key=decision.idempotency_key,
         request_digest=decision.request_digest,
         base_version=decision.base_version,
+        reverts_version=decision.reverts_version,
         catalogue_fingerprint=CATALOGUE.fingerprint,
         prev_hash=head.hash,
     )
