@@ -184,7 +184,8 @@ def _opened(account_id: UUID) -> Iterator[Desk]:
     with _connected(), transaction.atomic(using=ALIAS):
         account = _account(account_id, locked=True)
         before = account.matched_ms
-        desk = Desk(account, _orders(account_id).filter(status__in=ALIVE))
+        # In a settled order: several that end at once are told of in the order in which they lie here.
+        desk = Desk(account, _orders(account_id).filter(status__in=ALIVE).order_by("symbol", "side", "leg"))
         yield desk
         if desk.events or account.matched_ms != before:
             _save(desk)
