@@ -10,6 +10,7 @@ from django.utils import timezone
 from bots import forms
 from bots.models import Bot, BrokerOrder, Cycle, Decision, EngineRun, Fill, OrderIntent, Position, Trade
 from bots.services import definition
+from configuration import ports
 from configuration import selectors as configuration
 from configuration.services import Actor, bot_scope
 from engine.domain import reasons
@@ -212,7 +213,7 @@ class TradeAdmin(Ledger):
 
 
 def _actor(request: HttpRequest) -> Actor:
-    return Actor(kind="user", id=str(_id(request)), label=request.user.get_username())
+    return ports.principals().actor_of(request.user, None)
 
 
 def _id(request: HttpRequest) -> int:

@@ -17,7 +17,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.translation import ngettext
 
-from configuration import forms, selectors, services, values
+from configuration import forms, ports, selectors, services, values
 from configuration.models import (
     Change,
     ChangeSet,
@@ -274,7 +274,7 @@ def _before_after(change: Change) -> tuple[str, str, str]:
 
 def _decide(request: HttpRequest, operations: list[Any], *, kind: str = "set", **said: Any) -> services.Applied:
     return services.change(
-        actor=services.Actor("user", str(request.user.pk), request.user.get_username()),
+        actor=ports.principals().actor_of(request.user, None),
         source="admin",
         kind=kind,
         operations=operations,

@@ -9,6 +9,8 @@ from uuid import UUID
 from backtests import ports
 from backtests.ports import BotDefinition
 from bots import selectors as bots
+from configuration import ports as configuration
+from tradingsite.access.principals import Principals
 
 
 class _Bots:
@@ -27,6 +29,7 @@ class _Bots:
 def wire() -> None:
     """Give every port its implementation."""
     ports.wire(_Bots())
+    configuration.wire(principals=Principals())
 
 
 def _definition(bot: bots.Bot) -> BotDefinition:

@@ -18,6 +18,7 @@ from bots import selectors
 from bots.api.output import bot_output
 from bots.selectors import summary
 from bots.services import definition, lifecycle
+from configuration import ports
 from configuration import selectors as configuration
 from configuration.services import Actor
 from engine.domain.errors import Fault, InputError
@@ -141,8 +142,8 @@ def _if_match(request: Request) -> int | None:
 
 
 def actor_of(request: Request) -> Actor:
-    """The authenticated principal, as the ledger writes it down."""
-    return Actor(kind="user", id=str(owner_id(request)), label=request.user.get_username())
+    """The authenticated principal, as the ledger writes it down, with what they may change."""
+    return ports.principals().actor_of(request.user, getattr(request, "auth", None))
 
 
 def owner_id(request: Request) -> int:

@@ -40,6 +40,7 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "django_structlog",
     "tradingsite",
+    "tradingsite.access",
     "configuration",
     "marketdata",
     "bots",

@@ -1,0 +1,1 @@
+"""Who may do what: roles, the matrix of routes, API tokens, and what a principal may change."""
