@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 from django.conf import settings
 from django.db import connection, models, transaction
 
-from configuration import canonical, store
+from configuration import canonical, seal, store
 from configuration.actors import Actor
 from configuration.catalogue import CATALOGUE
 from configuration.errors import IdempotencyMismatch
@@ -287,19 +287,27 @@ def _recorded(decision: _Decision, head: ConfigHead, changes: tuple[Changed, ...
         catalogue_fingerprint=CATALOGUE.fingerprint,
         prev_hash=head.hash,
     )
-    change_set.canonical = canonical.text(_facts(change_set, changes))
-    change_set.hash = canonical.digest(f"{head.hash}\n{change_set.canonical}")
+    rows = [_row(change_set, ordinal, change) for ordinal, change in enumerate(changes)]
+    change_set.canonical = _sealed(change_set, rows)
+    change_set.hash = seal.chained(head.hash, change_set.canonical)
     change_set.save(force_insert=True)
-    Change.objects.bulk_create(_row(change_set, ordinal, change) for ordinal, change in enumerate(changes))
+    Change.objects.bulk_create(rows)
     return change_set
 
 
-def _facts(change_set: ChangeSet, changes: tuple[Changed, ...]) -> dict[str, Any]:
-    """What the hash covers: every column of the change-set and its changes."""
-    columns = (field.attname for field in ChangeSet._meta.concrete_fields)
-    facts = {name: getattr(change_set, name) for name in columns if name not in ("canonical", "prev_hash", "hash")}
-    facts["created_at"] = change_set.created_at.isoformat(timespec="microseconds")
-    facts["changes"] = [{**change._asdict(), "scope": change.scope._asdict()} for change in changes]
+def _sealed(change_set: ChangeSet, rows: list[Change]) -> str:
+    """The text under the hash: every column of the change-set and its changes, as ``seal`` says."""
+    facts = {name: getattr(change_set, name) for name in seal.CHANGE_SET_COLUMNS}
+    facts["created_at"] = seal.instant(change_set.created_at)
+    return seal.text(facts, [_sealed_change(row) for row in rows])
+
+
+def _sealed_change(row: Change) -> dict[str, Any]:
+    facts = {name: getattr(row, name) for name in seal.CHANGE_COLUMNS}
+    for name in ("old", "new"):
+        value = getattr(row, name)
+        if value is not None:  # None would be SQL NULL: there was none
+            facts[name] = None if isinstance(value, models.JSONNull) else seal.plain(value)
     return facts
 
 

@@ -45,11 +45,14 @@ def _make_database(ending: str) -> None:
     from django.core.management import call_command
     from django.db import connections
 
+    from tests import emptying
+
     connection = connections["default"]
     settings = connection.settings_dict
     settings["TEST"]["NAME"] = f"test_{settings['NAME'].removeprefix('test_')}_{ending}"
     connection.creation.create_test_db(verbosity=0, autoclobber=True, keepdb=True)
     connections["broker"].creation.set_as_test_mirror(settings)
+    emptying.allow()
     call_command("flush", interactive=False, verbosity=0)
 
 
