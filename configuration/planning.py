@@ -1,12 +1,12 @@
 """From what is asked to what would change, and everything wrong with it. Pure: an image in, a plan out."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from configuration import canonical, rules, values
 from configuration.image import Image, Path, Place, Stored
-from configuration.scopes import Scope, scope_faults
+from configuration.scopes import GLOBAL, Scope, scope_faults
 from engine.domain.errors import Fault
 
 
@@ -87,6 +87,16 @@ def plan(operations: Sequence[Operation], image: Image) -> Plan:
     return Plan(changes, tuple(faults))
 
 
+def plan_hash(changes: Iterable[Changed], *, catalogue: str) -> str:
+    """sha256 over what a plan would do: every value before and after, and the catalogue that gives them meaning.
+
+    ``catalogue``: its fingerprint. A change elsewhere leaves it as it is; a change of one of these
+    values, by whomever, does not.
+    """
+    told = [{**change._asdict(), "scope": change.scope._asdict()} for change in changes]
+    return canonical.digest(canonical.text({"catalogue": catalogue, "changes": told}))
+
+
 def _judged(operation: Operation, image: Image, *, at: str) -> values.Judged:
     place_faults = scope_faults(operation.scope, pointer=at)
     if operation.namespace not in image.catalogue.namespaces():
@@ -157,16 +167,16 @@ def _rule_faults(
     broken: set[tuple[str, str]],
 ) -> Iterator[Fault]:
     """Every rule that a change touches, in every configuration in force under the changed scopes."""
-    touched: defaultdict[str, set[str]] = defaultdict(set)
-    edited: defaultdict[str, set[Scope]] = defaultdict(set)
+    edited: defaultdict[str, dict[str, set[Scope]]] = defaultdict(lambda: defaultdict(set))
     for change in changes:
-        touched[change.namespace].add(change.parameter)
-        edited[change.namespace].add(change.scope)
-    for namespace, names in touched.items():
+        edited[change.namespace][change.parameter].add(change.scope)
+    for namespace, where in edited.items():
+        declared = {parameter.name for parameter in after.catalogue.parameters(namespace)}
         for rule in rules.rules(namespace):
             reads = set(rule.parameters)
-            if reads & names and not any((namespace, name) in broken for name in reads):
-                yield from _complaints(rule, namespace, edited[namespace], after, pointers)
+            if reads & where.keys() and reads <= declared and not any((namespace, name) in broken for name in reads):
+                scopes = set().union(*(where[name] for name in reads & where.keys()))
+                yield from _complaints(rule, namespace, scopes, after, pointers)
 
 
 def _complaints(
@@ -176,12 +186,7 @@ def _complaints(
     after: Image,
     pointers: dict[tuple[Place, str], str],
 ) -> Iterator[Fault]:
-    where: defaultdict[str, list[Path]] = defaultdict(list)
-    for path in _paths_under(namespace, edited, rule, after):
-        complaint = rule.complaint(after.values(namespace, path))
-        if complaint:
-            where[complaint].append(path)
-    for complaint, paths in where.items():
+    for complaint, paths in _broken_at(rule, namespace, edited, after).items():
         named = ", ".join(str(path) for path in paths[:5])
         more = f" and {len(paths) - 5} more" if len(paths) > 5 else ""
         pointer = next(
@@ -192,14 +197,88 @@ def _complaints(
         )
 
 
-def _paths_under(namespace: str, edited: set[Scope], rule: rules.Rule, after: Image) -> list[Path]:
-    """Whose configuration an edit can reach: every combination of scopes that sets what the rule reads."""
-    setting = {
-        scope
+# Which configurations a rule is asked for.
+#
+# A rule reads a few parameters. Take any configuration in force, (bot, symbol, side), and drop from it the bot, the
+# side and the symbol if their own scopes set none of those parameters: the rule reads the same values. So it suffices
+# to ask for the scopes that set one of them, every such bot (or none) on every such market (or none), and every
+# configuration there can ever be has been judged, that of a bot or a symbol nobody knows yet included.
+#
+# Which bot trades which symbol is deliberately not asked: a bot is given another symbol without any change of
+# configuration, and nobody would judge the pair then. What would be saved by it is saved otherwise: markets with equal
+# values for the rule are judged once, and so are bots; 1,000 scopes by 50 bots are seldom more than a few hundred
+# different questions.
+
+_Market = tuple[str, str]
+
+
+def _broken_at(rule: rules.Rule, namespace: str, edited: set[Scope], after: Image) -> dict[str, list[Path]]:
+    """Each complaint of the rule with whose configuration it is, among those an edited scope speaks for."""
+    said = {
+        scope: {name: stored.value for name, stored in after.stored(owner, scope).items() if name in rule.parameters}
         for owner, scope in after.places()
-        if owner == namespace and after.stored(owner, scope).keys() & set(rule.parameters)
-    } | edited
+        if owner == namespace
+    }
+    setting = {scope for scope, values in said.items() if values} | edited
     markets = {("", "")} | {(scope.symbol, scope.side) for scope in setting}
     bots = {""} | {scope.bot for scope in setting}
-    paths = (Path(bot, symbol, side) for bot in bots for symbol, side in markets)
-    return sorted(path for path in paths if not edited.isdisjoint(path.scopes()))
+    everywhere = after.values(namespace, Path())
+    inherited = {name: everywhere[name] for name in rule.parameters}
+    where: defaultdict[str, set[Path]] = defaultdict(set)
+    for some_bots, some_markets in _reached(edited, bots, markets):
+        bot_groups = _alike({bot: said.get(Scope("bot", bot=bot), {}) for bot in some_bots})
+        market_groups = _alike({market: inherited | _of_market(said, market) for market in some_markets})
+        for complaint, here, there in _judged_together(rule, bot_groups, market_groups):
+            where[complaint] |= {Path(bot, *market) for bot in here for market in there}
+    return {complaint: sorted(paths) for complaint, paths in sorted(where.items(), key=lambda one: min(one[1]))}
+
+
+def _reached(
+    edited: set[Scope], bots: set[str], markets: set[_Market]
+) -> Iterator[tuple[Iterable[str], Iterable[_Market]]]:
+    """Bots and markets whose combinations an edited scope speaks for."""
+    if GLOBAL in edited:
+        yield bots, markets
+        return
+    named = {(scope.symbol, scope.side) for scope in edited if scope.symbol}
+    below = [market for market in markets if market in named or (market[0], "") in named]
+    if below:
+        yield bots, below
+    edited_bots = {scope.bot for scope in edited if scope.bot}
+    if edited_bots:
+        yield edited_bots, markets
+
+
+def _of_market(said: Mapping[Scope, dict[str, Any]], market: _Market) -> dict[str, Any]:
+    symbol, side = market
+    own = said.get(Scope("symbol", symbol=symbol), {}) if symbol else {}
+    return own | said.get(Scope("symbol_side", symbol=symbol, side=side), {}) if side else own
+
+
+class _Alike[T](NamedTuple):
+    """Whoever sets the same values, once. ``key``: the values, hashable."""
+
+    key: dict[str, str]
+    values: dict[str, Any]
+    members: list[T]
+
+
+def _alike[T](values_of: Mapping[T, dict[str, Any]]) -> list[_Alike[T]]:
+    groups: dict[tuple[tuple[str, str], ...], _Alike[T]] = {}
+    for member, values in values_of.items():
+        key = {name: repr(value) for name, value in values.items()}
+        groups.setdefault(tuple(sorted(key.items())), _Alike(key, values, [])).members.append(member)
+    return list(groups.values())
+
+
+def _judged_together(
+    rule: rules.Rule, bot_groups: list[_Alike[str]], market_groups: list[_Alike[_Market]]
+) -> Iterator[tuple[str, list[str], list[_Market]]]:
+    verdicts: dict[tuple[str, ...], str] = {}
+    for bots in bot_groups:
+        for markets in market_groups:
+            key = tuple((markets.key | bots.key).values())
+            if key not in verdicts:
+                verdicts[key] = rule.complaint(markets.values | bots.values)
+            if verdicts[key]:
+                yield verdicts[key], bots.members, markets.members
