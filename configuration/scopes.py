@@ -77,7 +77,11 @@ def _part_faults(scope: Scope, part: str, pointer: str) -> Iterator[Fault]:
 
 
 class Origin(NamedTuple):
-    """Where a resolved value comes from: default, environment, or an override and its version."""
+    """Where a resolved value comes from: default, environment, or an override and its version.
+
+    ``is_todays``: the environment's value in an answer about the past. It was never recorded; this
+    is what the process is given today.
+    """
 
     scope: str
     bot: str = ""
@@ -85,6 +89,7 @@ class Origin(NamedTuple):
     side: str = ""
     version: int = 0
     name: str = ""
+    is_todays: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """Only the parts that say something, as stored in snapshots and shown by the API."""

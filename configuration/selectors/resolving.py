@@ -4,12 +4,14 @@ From the in-process image: one query for its head, however much is asked.
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from configuration import store
 from configuration.catalogue import TRADING
 from configuration.image import Image, Path, Stored
 from configuration.scopes import Resolved, Scope
+from configuration.selectors import past
 from configuration.selectors.ledger import history
 
 
@@ -26,12 +28,17 @@ def head() -> Head:
     return Head(image.version, image.head_hash)
 
 
-def resolve(scope: Scope, namespaces: Sequence[str]) -> dict[str, Resolved]:
+def resolve(
+    scope: Scope, namespaces: Sequence[str], *, at_version: int | None = None, at_time: datetime | None = None
+) -> dict[str, Resolved]:
     """The values in force at a scope, with origins and what they shadow, by "namespace.parameter".
 
     The scope's parts say which layers speak: ``Scope("bot", bot, symbol, side)`` hears all of them.
-    Raises NotFound for an unknown namespace.
+    ``at_version`` or ``at_time``, not both: as it was then, see ``past``.
+    Raises NotFound for an unknown namespace or version.
     """
+    if at_version is not None or at_time is not None:
+        return past.resolve_at(scope, namespaces, version=at_version, time=at_time)
     return resolve_many([(scope, namespaces)])[0]
 
 
