@@ -69,8 +69,8 @@ class Definition(NamedTuple):
 
 
 def known_strategies() -> tuple[str, ...]:
-    """Every declared strategy, in the catalogue's order."""
-    return tuple(name for name in CATALOGUE.namespaces() if name not in (TRADING, BOT))
+    """Every strategy a bot can be given, in the catalogue's order; those without code yet are left out."""
+    return tuple(strategy.name for strategy in CATALOGUE.strategies() if strategy.is_installed)
 
 
 def known_timeframes() -> tuple[str, ...]:

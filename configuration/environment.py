@@ -4,11 +4,12 @@ Read once when a process first needs configuration. Only a parameter that declar
 one, and only when it is set; a bad value stops the start (``configuration.checks``).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from configuration import values
+from configuration import canonical, values
 from configuration.catalogue import Catalogue
+from engine.domain.declarations import Parameter
 from engine.domain.errors import Fault
 
 
@@ -32,11 +33,31 @@ def read(catalogue: Catalogue, environ: Mapping[str, str]) -> Reading:
     faults: list[Fault] = []
     for namespace in catalogue.namespaces():
         for parameter in catalogue.parameters(namespace):
-            name = parameter.environment
-            if name is None or not environ.get(name, "").strip():
-                continue
-            judged = values.from_text(parameter, environ[name], pointer=f"/environment/{name}")
-            faults += judged.faults
-            if not judged.faults:
+            found = [_supplied(parameter, name, environ) for name in names(parameter) if environ.get(name, "").strip()]
+            wrong = [fault for _, judged in found for fault in judged.faults] or _disagreement(parameter, found)
+            faults += wrong
+            if found and not wrong:
+                name, judged = found[0]
                 supplied[namespace, parameter.name] = Supplied(judged.value, name)
     return Reading(supplied, tuple(faults))
+
+
+def names(parameter: Parameter) -> tuple[str, ...]:
+    """Every variable that may supply a parameter, its own name first."""
+    return (parameter.environment, *parameter.environment_aliases) if parameter.environment else ()
+
+
+def _supplied(parameter: Parameter, name: str, environ: Mapping[str, str]) -> tuple[str, values.Judged]:
+    return name, values.from_text(parameter, environ[name], pointer=f"/environment/{name}")
+
+
+def _disagreement(parameter: Parameter, found: Sequence[tuple[str, values.Judged]]) -> list[Fault]:
+    """Two names of one parameter with two values: neither can be what was meant."""
+    different = {canonical.text(judged.value) for _, judged in found}
+    if len(different) < 2:
+        return []
+    said = " and ".join(f"{name} {values.shown(judged.value)}" for name, judged in found)
+    message = f"{parameter.name} is told two values: {said}."
+    return [
+        Fault("given_twice", f"/environment/{found[-1][0]}", message, "one value", values.shown(found[-1][1].value))
+    ]

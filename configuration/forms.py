@@ -12,7 +12,6 @@ from configuration.planning import ClearValue, Operation, SetValue
 from configuration.scopes import SIDES, Origin, Resolved, Scope, scope_faults
 from engine.domain.declarations import Parameter
 from engine.domain.errors import Fault
-from engine.strategies import DECLARED
 
 POINTER: Final = "/parameters/"
 _NOTHING: Final = ("none", "null", "not set")
@@ -162,7 +161,10 @@ def _offered(scope: Scope) -> Iterator[tuple[str, Parameter]]:
 
 def _heading(name: str, parameter: Parameter) -> str:
     namespace = name.split(".", 1)[0]
-    return parameter.group if namespace == TRADING else f"{DECLARED[namespace].title}: {parameter.group}"
+    if namespace == TRADING:
+        return parameter.group
+    about = CATALOGUE.about(namespace)
+    return f"{about.title}{'' if about.is_installed else ' (not installed yet)'}: {parameter.group}"
 
 
 def _field(parameter: Parameter, *, inherited: str) -> forms.Field:
@@ -224,7 +226,7 @@ def _limits(parameter: Parameter) -> str:
     elif parameter.kind == "map":
         limits = "pairs like 1h=1.0, one per line, numbers from 0"
     elif parameter.kind == "list":
-        limits = "separated by commas: " + ", ".join(parameter.choices)
+        limits = "names separated by commas" + (": " + ", ".join(parameter.choices) if parameter.choices else "")
     else:
         limits = ""
     return limits + ("; none for not set" if parameter.nullable else "")

@@ -7,6 +7,7 @@ bool, str, a decimal as plain text without trailing zeros, a list, a map of floa
 import math
 from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
+from fractions import Fraction
 from typing import Any, Final, NamedTuple
 
 from engine.domain.declarations import Parameter
@@ -14,6 +15,9 @@ from engine.domain.errors import Fault
 
 DECIMAL_PLACES: Final = 9
 """Money is stored as numeric(24, 9): more places could not be kept."""
+
+NONE: Final = "none"
+"""How a person writes a list without names, where that is allowed."""
 
 
 class Judged(NamedTuple):
@@ -26,7 +30,8 @@ class Judged(NamedTuple):
 def judge(parameter: Parameter, raw: Any, *, pointer: str) -> Judged:
     """The stored form of ``raw``, or every fault found in it.
 
-    Codes: invalid_type, not_finite, out_of_range, not_a_choice, unknown_key, empty, duplicate.
+    Codes: invalid_type, not_finite, out_of_range, not_a_step, not_a_choice, unknown_key, empty,
+    duplicate, too_few, too_many.
     A wrong type ends the checks of that value.
     """
     if raw is None:
@@ -48,7 +53,7 @@ def _number(parameter: Parameter, raw: Any, pointer: str) -> Judged:
         return _wrong_type(parameter, raw, pointer)
     if isinstance(raw, float) and not math.isfinite(raw):
         return Judged(None, (_not_finite(parameter.name, raw, pointer),))
-    faults = _range_faults(parameter, raw, pointer)
+    faults = _range_faults(parameter, raw, pointer) or _step_faults(parameter, raw, pointer)
     # An int too large for a float is always out of range where a maximum is declared.
     return Judged(None, faults) if faults else Judged(float(raw) + 0.0)  # + 0.0: no negative zero
 
@@ -58,7 +63,7 @@ def _integer(parameter: Parameter, raw: Any, pointer: str) -> Judged:
         return Judged(None, (_not_finite(parameter.name, raw, pointer),))
     if isinstance(raw, bool) or not isinstance(raw, int):
         return _wrong_type(parameter, raw, pointer)
-    return Judged(raw, _range_faults(parameter, raw, pointer))
+    return Judged(raw, _range_faults(parameter, raw, pointer) or _step_faults(parameter, raw, pointer))
 
 
 def _decimal(parameter: Parameter, raw: Any, pointer: str) -> Judged:
@@ -70,7 +75,11 @@ def _decimal(parameter: Parameter, raw: Any, pointer: str) -> Judged:
         return _wrong_type(parameter, raw, pointer)
     if not number.is_finite():
         return Judged(None, (_not_finite(parameter.name, raw, pointer),))
-    faults = _range_faults(parameter, number, pointer) or _places_faults(parameter, number, pointer)
+    faults = (
+        _range_faults(parameter, number, pointer)
+        or _places_faults(parameter, number, pointer)
+        or _step_faults(parameter, number, pointer)
+    )
     return Judged(None, faults) if faults else Judged(format(number.normalize(), "f"))
 
 
@@ -89,15 +98,15 @@ def _text(parameter: Parameter, raw: Any, pointer: str) -> Judged:
 def _names(parameter: Parameter, raw: Any, pointer: str) -> Judged:
     if not isinstance(raw, list | tuple):
         return _wrong_type(parameter, raw, pointer)
-    if not raw:
-        return Judged(None, (Fault("empty", pointer, f"{parameter.name} must name at least one.", None, []),))
-    faults: list[Fault] = []
+    faults = list(_length_faults(parameter, len(raw), pointer))
     for index, item in enumerate(raw):
         at = f"{pointer}/{index}"
         if not isinstance(item, str):
             faults.append(Fault("invalid_type", at, f"{parameter.name} holds names, not {item!r}.", "str", item))
         elif item in raw[:index]:
-            faults.append(Fault("duplicate", at, f"{parameter.name} names {item} twice.", None, item))
+            faults.append(Fault("duplicate", at, f"{parameter.name} names {item[:60]} twice.", None, item))
+        elif not item.strip():
+            faults.append(Fault("empty", at, f"{parameter.name} holds a blank name.", None, item))
         else:
             faults += _choice_faults(parameter, item, at)
     return Judged(list(raw), tuple(faults))
@@ -145,7 +154,7 @@ _READERS: Final[dict[str, Callable[[str], Any]]] = {
     "decimal": str,
     "bool": {"true": True, "false": False}.__getitem__,
     "str": str,
-    "list": lambda text: [piece.strip() for piece in text.split(",") if piece.strip()],
+    "list": lambda text: [] if text == NONE else [piece.strip() for piece in text.split(",") if piece.strip()],
     "map": _pairs,
 }
 
@@ -159,7 +168,7 @@ def shown(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{key}={number!r}" for key, number in value.items())
     if isinstance(value, list):
-        return ", ".join(value)
+        return ", ".join(value) or NONE
     return repr(value) if isinstance(value, float) else str(value)
 
 
@@ -193,6 +202,35 @@ def _places_faults(parameter: Parameter, number: Decimal, pointer: str) -> tuple
         return ()
     message = f"{parameter.name} has more than {DECIMAL_PLACES} decimal places."
     return (Fault("out_of_range", pointer, message, {"decimal_places": DECIMAL_PLACES}, str(number)),)
+
+
+def _step_faults(parameter: Parameter, number: int | float | Decimal, pointer: str) -> tuple[Fault, ...]:
+    if parameter.step is None:
+        return ()
+    # Fractions: exact whatever the size, where a decimal's remainder would run out of digits.
+    exact = Fraction(repr(number)) if isinstance(number, float) else Fraction(number)
+    if (exact / Fraction(repr(parameter.step))).denominator == 1:
+        return ()
+    step = _plain(parameter.step)
+    message = f"{parameter.name} is {_brief(number)}, allowed whole multiples of {step} {parameter.unit}".strip() + "."
+    return (Fault("not_a_step", pointer, message, {"step": parameter.step}, _brief_json(number)),)
+
+
+def _length_faults(parameter: Parameter, length: int, pointer: str) -> tuple[Fault, ...]:
+    least = 1 if parameter.minimum is None else int(parameter.minimum)
+    if length == 0 < least:
+        return (Fault("empty", pointer, f"{parameter.name} must name at least {_counted(least)}.", None, []),)
+    if length < least:
+        message = f"{parameter.name} names {_counted(length)}, allowed at least {least}."
+        return (Fault("too_few", pointer, message, {"minimum": least}, length),)
+    if parameter.maximum is not None and length > parameter.maximum:
+        message = f"{parameter.name} names {_counted(length)}, allowed at most {_plain(parameter.maximum)}."
+        return (Fault("too_many", pointer, message, {"maximum": parameter.maximum}, length),)
+    return ()
+
+
+def _counted(number: int) -> str:
+    return "one" if number == 1 else str(number)
 
 
 def _choice_faults(parameter: Parameter, item: str, pointer: str) -> tuple[Fault, ...]:

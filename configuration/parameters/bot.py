@@ -102,6 +102,21 @@ def _money() -> tuple[Parameter, ...]:
             impact="total stops earlier: it sees a loss before it is taken.",
             when_to_change="realised where open positions are meant to swing widely.",
         ),
+        Parameter(
+            name="on_config_stale",
+            kind="str",
+            default="hold",
+            unit="",
+            group=MONEY,
+            choices=("hold", "continue"),
+            scopes=BOT_SCOPES,
+            risk="guarded",
+            example="hold",
+            synonyms=("stale configuration", "degraded", "database away", "fail safe"),
+            description="What the bot does when its configuration could not be confirmed for too long.",
+            impact="hold opens nothing and may still close; continue trades on the last configuration known.",
+            when_to_change="continue only where missing an entry costs more than entering on an outdated limit.",
+        ),
     )
 
 

@@ -135,6 +135,7 @@ def test_timeframe_weights__a_timeframe_nobody_knows__is_refused() -> None:
         ("max_concurrent_positions", "int", 3, 1, 50),
         ("long_only", "bool", True, False, True),
         ("daily_loss_basis", "str", "total", "realised", "total"),
+        ("on_config_stale", "str", "hold", "continue", "hold"),
     ],
 )
 def test_bot_parameter__as_documented__has_default_and_bounds(
@@ -155,7 +156,12 @@ def test_bot_capital__nothing_or_less__is_refused() -> None:
 def test_strategies__each_declared__is_a_namespace_by_itself() -> None:
     for name, declaration in DECLARED.items():
         assert CATALOGUE.parameters(name) == declaration.parameters
-    assert set(CATALOGUE.namespaces()) == {"trading", "bot", *DECLARED}
+    assert CATALOGUE.namespaces() == (
+        "trading", "bot", *DECLARED,
+        "orderbook_skew", "trade_momentum", "ticker_velocity",
+        "btc_dominance", "cross_exchange_spread", "onchain_metrics",
+        "weather", "engine",
+    )  # fmt: skip
 
 
 def test_catalogue__itself__keeps_its_own_rules() -> None:

@@ -136,8 +136,8 @@ def test_explain__every_value__has_origin_who_why_when(django_assert_num_queries
     assert (leverage.value, leverage.version) == (20, 1)
     untouched = by["", "trading.max_retries"]
     assert (untouched.value, untouched.version, untouched.actor_label, untouched.created_at) == (3, 0, "", None)
-    # 31 + 14 + 11 without a symbol, 31 + 14 for AAPL, 31 for each side
-    assert len(rows) == (31 + 14 + 11) + (31 + 14) + 2 * 31
+    # 31 + 14 + 12 without a symbol, 31 + 14 for AAPL, 31 for each side
+    assert len(rows) == (31 + 14 + 12) + (31 + 14) + 2 * 31
 
 
 @pytest.mark.django_db(transaction=True)

@@ -16,11 +16,13 @@ BOT_SCOPES: tuple[ScopeKind, ...] = ("bot",)
 class Parameter(NamedTuple):
     """One tunable value.
 
-    ``default`` is in ``unit``; ``minimum`` and ``maximum`` are inclusive, in the same unit;
+    ``default`` is in ``unit``; ``minimum`` and ``maximum`` are inclusive, in the same unit, and of a
+    ``list`` they bound how many names it holds (no minimum: at least one);
     ``choices`` is for ``str`` and for the items of a ``list``; ``keys`` are the allowed keys of a
     ``map`` (None: any non-empty text). ``nullable``: None means "not set" and is a legal value.
     ``unit`` is a word a person reads: "fraction", "percent", "USD", "x", "count", "s", "bars".
     ``step``: values are whole multiples of it, counted from zero (None: any value in the range).
+    ``environment``: the variable that may supply it; ``environment_aliases``: older names of the same.
     ``synonyms``: what else people call it, for the search. ``is_extra``: beyond the documented set
     of its namespace, and not in its count.
     """
@@ -43,6 +45,7 @@ class Parameter(NamedTuple):
     risk: Risk = "low"
     reload: Reload = "next_cycle"
     environment: str | None = None
+    environment_aliases: tuple[str, ...] = ()
     step: float | None = None
     synonyms: tuple[str, ...] = ()
     is_extra: bool = False
