@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from django.db import connection, transaction
 
-from configuration import selectors, store
+from configuration import loading, selectors, store
 from configuration.models import ConfigHead, Override
 from configuration.scopes import GLOBAL, symbol_scope
 from configuration.services import SetValue, changing
@@ -184,8 +184,14 @@ def test_load__many_readers_of_a_cold_image__load_once(monkeypatch: pytest.Monke
     put(GLOBAL, leverage=11)
     store.forget()
     loads = []
-    load = store._load
-    monkeypatch.setattr(store, "_load", lambda: (loads.append(1), threading.Event().wait(0.05), load())[2])
+    load = loading.everything
+
+    def slowly(environment: Any) -> Any:
+        loads.append(1)
+        threading.Event().wait(0.05)
+        return load(environment)
+
+    monkeypatch.setattr(loading, "everything", slowly)
 
     def read(_: int) -> Any:
         try:
