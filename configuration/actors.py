@@ -20,7 +20,7 @@ class Grant(NamedTuple):
 
     def covers(self, scope: Scope) -> bool:
         """True where one of the patterns names the scope."""
-        return any(fnmatchcase(_named(scope), pattern) for pattern in self.patterns)
+        return any(fnmatchcase(pattern_of(scope), pattern) for pattern in self.patterns)
 
 
 UNLIMITED: Final = Grant(frozenset(RISKS), ("*",))
@@ -39,7 +39,8 @@ class Actor(NamedTuple):
     grant: Grant = UNLIMITED
 
 
-def _named(scope: Scope) -> str:
+def pattern_of(scope: Scope) -> str:
+    """The pattern that names exactly this scope (and, of a symbol, its sides)."""
     if scope.kind == "bot":
         return f"bot:{scope.bot}"
     return f"symbol:{scope.symbol}" if scope.symbol else scope.kind

@@ -265,9 +265,9 @@ class _Alike[T](NamedTuple):
 
 def _alike[T](values_of: Mapping[T, dict[str, Any]]) -> list[_Alike[T]]:
     groups: dict[tuple[tuple[str, str], ...], _Alike[T]] = {}
-    for member, values in values_of.items():
-        key = {name: repr(value) for name, value in values.items()}
-        groups.setdefault(tuple(sorted(key.items())), _Alike(key, values, [])).members.append(member)
+    for member, told in values_of.items():
+        key = {name: repr(value) for name, value in told.items()}
+        groups.setdefault(tuple(sorted(key.items())), _Alike(key, told, [])).members.append(member)
     return list(groups.values())
 
 

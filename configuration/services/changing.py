@@ -11,17 +11,16 @@ from functools import reduce
 from operator import or_
 from typing import Any, Final, NamedTuple
 
-from django.conf import settings
 from django.db import connection, models, transaction
 
 from configuration import canonical, seal, store
 from configuration.actors import Actor
 from configuration.catalogue import CATALOGUE
 from configuration.errors import IdempotencyMismatch
-from configuration.models import Change, ChangeSet, ConfigHead, Override
-from configuration.planning import Changed, ClearScope, ClearValue, Operation, Plan, SetValue, plan
-from configuration.scopes import Scope
-from engine.domain.errors import Fault, InputError, StaleVersion
+from configuration.models import CatalogueEdition, Change, ChangeSet, ConfigHead, Override
+from configuration.planning import Changed, Operation, Plan, plan
+from configuration.services import gating
+from engine.domain.errors import Fault
 
 CHANNEL: Final = "tradingsite_config"
 NOT_GIVEN: Final = "not given"
@@ -75,6 +74,7 @@ def change(
     on_behalf_of: str = "",
     kind: str = "set",
     reverts_version: int | None = None,
+    plan_hash: str | None = None,
 ) -> Applied:
     """Apply the operations, in their order, as one decision; or raise, and nothing has changed.
 
@@ -82,11 +82,13 @@ def change(
     is not overwritten. Other parameters of the same scope do not collide. ``idempotency_key``: the
     same request again answers what it did the first time. ``source``: admin, api, cli, import, rollback,
     system. ``reverts_version``: what a rollback takes back. ``operations`` may be a Recipe.
-    Where nothing would change, no change-set is written and the version stays.
+    ``plan_hash``: of a preview; only what was previewed is done. Where nothing would change, no
+    change-set is written and the version stays.
 
     Raises: InputError with every fault (unknown_parameter, invalid_type, out_of_range,
     not_a_choice, not_finite, unknown_key, scope_not_allowed, empty, duplicate, unknown_namespace,
-    unknown_scope, reason_required, ...); StaleVersion naming the parameters; IdempotencyMismatch.
+    unknown_scope, reason_required, ...); NotAllowed naming every change the actor's grant does not
+    cover; StaleVersion naming the parameters, with three columns each; StalePlan; IdempotencyMismatch.
     """
     _refuse(_length_faults(reason=reason, on_behalf_of=on_behalf_of, idempotency_key=idempotency_key))
     decision = _Decision(
@@ -94,7 +96,7 @@ def change(
         on_behalf_of=on_behalf_of,
         source=source,
         kind=kind,
-        reason=reason.strip() or NOT_GIVEN,
+        reason=reason.strip(),
         request_id=request_id[:64],
         idempotency_key=idempotency_key or None,
         base_version=base_version,
@@ -106,10 +108,10 @@ def change(
     if earlier is not None:
         return earlier
     # Most mistakes are found here, before anybody waits for the lock.
-    first = _worked_out(operations)
-    _refuse(plan(first, store.current()).faults + _reason_faults(reason, first))
+    first = worked_out(operations)
+    _judge(decision, plan(first, store.current()), first)
     with transaction.atomic():
-        return _decide(decision, operations)
+        return _decide(decision, operations, plan_hash)
 
 
 def validate(operations: Sequence[Operation]) -> tuple[Changed, ...]:
@@ -120,8 +122,23 @@ def validate(operations: Sequence[Operation]) -> tuple[Changed, ...]:
 
 
 def _refuse(faults: tuple[Fault, ...]) -> None:
-    if faults:
-        raise InputError("The configuration was not changed.", faults=faults)
+    if refused := gating.refusal(faults):
+        raise refused
+
+
+def _judge(
+    decision: _Decision, planned: Plan, operations: Sequence[Operation], *, head_version: int | None = None
+) -> None:
+    """Raise whatever stands in the way of the plan; what was changed meanwhile only against a head that is held."""
+    changes, base = planned.changes, decision.base_version
+    faults = planned.faults + gating.reason_faults(decision.reason, changes, operations)
+    collisions: Sequence[gating.Obstacle] = ()
+    if head_version is not None:
+        faults += gating.base_version_faults(base, head_version=head_version)
+        collisions = gating.changed_since(base, head_version=head_version, changes=changes, operations=operations)
+    barred = gating.not_granted(changes, operations, decision.actor)
+    if refused := gating.refusal(faults, barred=barred, collisions=collisions):
+        raise refused
 
 
 def _length_faults(**texts: str | None) -> tuple[Fault, ...]:
@@ -138,27 +155,8 @@ def _length_faults(**texts: str | None) -> tuple[Fault, ...]:
     )
 
 
-def _reason_faults(reason: str, operations: Sequence[Operation]) -> tuple[Fault, ...]:
-    if reason.strip():
-        return ()
-    risky = sorted({f"{op.namespace}.{name}" for op in operations for name in _risky_names(op)})
-    if not risky and settings.CONFIG_REQUIRE_REASON != "always":
-        return ()
-    message = "A reason is required" + (f" to change {', '.join(risky)}." if risky else ".")
-    return (Fault("reason_required", "/reason", message, None, reason),)
-
-
-def _risky_names(operation: Operation) -> list[str]:
-    """The guarded and critical parameters an operation may touch."""
-    if isinstance(operation, ClearScope):
-        names = list(store.current().stored(operation.namespace, operation.scope))
-    else:
-        names = [operation.parameter]
-    found = [CATALOGUE.find(operation.namespace, name) for name in names]
-    return [parameter.name for parameter in found if parameter is not None and parameter.risk != "low"]
-
-
-def _worked_out(operations: Sequence[Operation] | Recipe) -> Sequence[Operation]:
+def worked_out(operations: Sequence[Operation] | Recipe) -> Sequence[Operation]:
+    """The operations, or what the recipe makes of what is stored now."""
     return operations.operations() if isinstance(operations, Recipe) else operations
 
 
@@ -172,15 +170,15 @@ def _request_digest(actor: Actor, on_behalf_of: str, reason: str, operations: Se
     return canonical.digest(json.dumps([actor[:3], on_behalf_of, reason.strip(), asked], sort_keys=True, default=repr))
 
 
-def _decide(decision: _Decision, asked: Sequence[Operation] | Recipe) -> Applied:
+def _decide(decision: _Decision, asked: Sequence[Operation] | Recipe, plan_hash: str | None) -> Applied:
     head = _locked_head()
     earlier = _earlier_answer(decision)
     if earlier is not None:
         return earlier
-    operations = _worked_out(asked)
+    operations = worked_out(asked)
     planned = plan(operations, store.current())
-    _refuse(planned.faults)
-    _refuse_stale(decision.base_version, head, planned, operations)
+    _judge(decision, planned, operations, head_version=head.version)
+    gating.refuse_another_plan(plan_hash, planned.changes, operations)
     if not planned.changes:
         return Applied(head.version, ())
     change_set = _recorded(decision, head, planned.changes)
@@ -202,6 +200,43 @@ def hold_head() -> int:
             cursor.execute("SELECT version FROM configuration_confighead WHERE id = 1 FOR SHARE")
             row = cursor.fetchone()
     return int(row[0])
+
+
+def mark(*, actor: Actor, source: str, kind: str, reason_of: Callable[[int], str | None], now: datetime) -> Applied:
+    """Write a change-set that changes no stored value, so that what happened has its place in the ledger.
+
+    ``reason_of`` is asked under the lock, with the newest version; None: there is nothing to record.
+    """
+    with transaction.atomic():
+        head = _locked_head()
+        reason = reason_of(head.version)
+        if reason is None:
+            return Applied(head.version, ())
+        decision = _Decision(
+            actor=actor,
+            on_behalf_of="",
+            source=source,
+            kind=kind,
+            reason=reason,
+            request_id="",
+            idempotency_key=None,
+            base_version=None,
+            reverts_version=None,
+            now=now.astimezone(UTC),
+            request_digest=_request_digest(actor, "", reason, ()),
+        )
+        change_set = _recorded(decision, head, ())
+        _take_effect(change_set, ())
+        return Applied(change_set.version, ())
+
+
+def keep_edition(now: datetime) -> None:
+    """Keep what the running catalogue's parameters mean, once for each fingerprint."""
+    # Its text is long: asked for first, so that it is sent only once.
+    if not CatalogueEdition.objects.filter(fingerprint=CATALOGUE.fingerprint).exists():
+        content = canonical.text(CATALOGUE.edition())
+        kept = CatalogueEdition(fingerprint=CATALOGUE.fingerprint, content=content, first_seen_at=now)
+        CatalogueEdition.objects.bulk_create([kept], ignore_conflicts=True)
 
 
 def _locked_head() -> ConfigHead:
@@ -230,43 +265,6 @@ def _earlier_answer(decision: _Decision) -> Applied | None:
     )
 
 
-def _refuse_stale(base_version: int | None, head: ConfigHead, planned: Plan, operations: Sequence[Operation]) -> None:
-    if base_version is None or base_version == head.version or not planned.changes:
-        return
-    if base_version > head.version:
-        message = f"base_version is {base_version}, the newest is {head.version}."
-        _refuse((Fault("out_of_range", "/base_version", message, head.version, base_version),))
-    mine = {_parameter_at(change) for change in planned.changes}
-    since = Change.objects.filter(_any_of({change.scope for change in planned.changes}), change_set__gt=base_version)
-    newest: dict[tuple[str, Scope, str], Change] = {}
-    for row in since.select_related("change_set").order_by("-change_set", "ordinal"):
-        if _parameter_at(row) in mine:
-            newest.setdefault(_parameter_at(row), row)
-    if newest:
-        at = {_parameter_at(op): op.pointer for op in operations if not isinstance(op, ClearScope)}
-        raise StaleVersion(
-            f"Changed since version {base_version}, which you had read: read again and decide anew.",
-            faults=[_stale_fault(row, base_version, at.get(key, "")) for key, row in newest.items()],
-        )
-
-
-def _parameter_at(row: Changed | Change | SetValue | ClearValue) -> tuple[str, Scope, str]:
-    return row.namespace, row.scope, row.parameter
-
-
-def _stale_fault(row: Change, base_version: int, pointer: str) -> Fault:
-    by = row.change_set
-    message = f"{row.parameter} at {row.scope} was changed in version {by.version} by {by.actor_label}: {by.reason}"
-    return Fault("changed_since", pointer or f"/parameters/{row.parameter}", message, base_version, by.version)
-
-
-def _any_of(scopes: set[Scope]) -> models.Q:
-    return reduce(
-        or_,
-        (models.Q(scope_kind=s.kind, bot=s.bot, symbol=s.symbol, side=s.side) for s in sorted(scopes)),
-    )
-
-
 def _recorded(decision: _Decision, head: ConfigHead, changes: tuple[Changed, ...]) -> ChangeSet:
     """Write the change-set and its changes into the ledger, chained to the one before."""
     change_set = ChangeSet(
@@ -278,7 +276,7 @@ def _recorded(decision: _Decision, head: ConfigHead, changes: tuple[Changed, ...
         actor_label=decision.actor.label,
         on_behalf_of=decision.on_behalf_of,
         source=decision.source,
-        reason=decision.reason,
+        reason=decision.reason or NOT_GIVEN,
         request_id=decision.request_id,
         idempotency_key=decision.idempotency_key,
         request_digest=decision.request_digest,
@@ -291,6 +289,7 @@ def _recorded(decision: _Decision, head: ConfigHead, changes: tuple[Changed, ...
     change_set.canonical = _sealed(change_set, rows)
     change_set.hash = seal.chained(head.hash, change_set.canonical)
     change_set.save(force_insert=True)
+    keep_edition(decision.now)
     Change.objects.bulk_create(rows)
     return change_set
 
