@@ -9,7 +9,9 @@ from uuid import UUID
 from backtests import ports
 from backtests.ports import BotDefinition
 from bots import selectors as bots
+from bots.selectors import reach
 from configuration import ports as configuration
+from configuration.ports import ReachedBot
 from tradingsite.access.principals import Principals
 
 
@@ -26,10 +28,17 @@ class _Bots:
         return [_definition(bot) for bot in bots.bots(owner_id=owner_id)]
 
 
+class _Reach:
+    """``configuration.ports.Reach`` out of the app ``bots``."""
+
+    def bots(self) -> Sequence[ReachedBot]:
+        return reach.reached_bots()
+
+
 def wire() -> None:
     """Give every port its implementation."""
     ports.wire(_Bots())
-    configuration.wire(principals=Principals())
+    configuration.wire(reach=_Reach(), principals=Principals())
 
 
 def _definition(bot: bots.Bot) -> BotDefinition:

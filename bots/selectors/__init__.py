@@ -6,6 +6,7 @@ positions    what is held, and what was
 decisions    what was decided, on which facts, and what followed
 orders       what was asked of brokers, and what became of it
 runs         runs and their cycles, as they were stored
+reach        every bot with what it holds, for whoever changes configuration
 summary      how bots are doing, one by one and together
 """
 

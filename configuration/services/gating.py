@@ -65,6 +65,12 @@ def reason_faults(reason: str, changes: Iterable[Changed], operations: Sequence[
     return (Fault("reason_required", "/reason", message, None, reason),)
 
 
+def reason_obstacles(reason: str, changes: Iterable[Changed], operations: Sequence[Operation]) -> list[Obstacle]:
+    """``reason_faults`` with what clears them."""
+    gate = {"code": "reason_required", "needs": "reason", "how": "Say in a sentence why; it is kept with the change."}
+    return [Obstacle(fault, gate) for fault in reason_faults(reason, changes, operations)]
+
+
 def risky_names(changes: Iterable[Changed], operations: Sequence[Operation]) -> list[str]:
     """The guarded and critical parameters that would change, or are named to be changed."""
     named = {(one.namespace, one.parameter) for one in changes}

@@ -24,8 +24,8 @@ class Preview(NamedTuple):
     ``version``: the newest, which it was worked out on; send it as base_version. ``plan``: the
     changes, and every fault. ``effects``: what resolves differently. ``plan_hash``: given to
     ``change``, it does exactly this or nothing. ``needs_reason``: the parameters that ask for one.
-    ``barred`` (not granted) and ``collisions`` (changed since base_version) stand in the way;
-    ``gates`` says how to clear them.
+    ``barred`` (not granted), ``unexplained`` (no reason where one is required) and ``collisions``
+    (changed since base_version) stand in the way; ``gates`` says how to clear them.
     """
 
     kind: str
@@ -38,16 +38,18 @@ class Preview(NamedTuple):
     plan_hash: str
     needs_reason: tuple[str, ...]
     barred: tuple[Obstacle, ...]
+    unexplained: tuple[Obstacle, ...]
     collisions: tuple[Obstacle, ...]
 
     @property
     def gates(self) -> tuple[dict[str, Any], ...]:
-        return tuple(obstacle.gate for obstacle in (*self.barred, *self.collisions))
+        return tuple(obstacle.gate for obstacle in (*self.barred, *self.unexplained, *self.collisions))
 
     @property
     def refusal(self) -> InputError | None:
-        """What ``change`` would raise now, given a reason; None where it would apply the plan."""
-        return gating.refusal(self.plan.faults, barred=self.barred, collisions=self.collisions)
+        """What ``change`` would raise now; None where it would apply the plan."""
+        faults = (*self.plan.faults, *(one.fault for one in self.unexplained))
+        return gating.refusal(faults, barred=self.barred, collisions=self.collisions)
 
 
 def preview(
@@ -60,14 +62,13 @@ def preview(
 ) -> Preview:
     """What ``change`` would do with the same arguments now, or why it would refuse. Raises nothing of that.
 
-    ``reason``: None while it is not known yet; else a missing one is a fault where one is required.
+    ``reason``: None while it is not known yet; else a missing one is a gate where one is required.
     """
     image = store.current()
     asked = worked_out(operations)
     planned = planning.plan(asked, image)
     faults = planned.faults + gating.base_version_faults(base_version, head_version=image.version)
-    if reason is not None:
-        faults += gating.reason_faults(reason, planned.changes, asked)
+    unexplained = () if reason is None else gating.reason_obstacles(reason, planned.changes, asked)
     later = after(image, planned.changes)
     bots = ports.reach().bots()
     found = effects(planned.changes, before=image, after=later, bots=bots)
@@ -83,6 +84,7 @@ def preview(
         plan_hash=planning.plan_hash(planned.changes, catalogue=image.catalogue.fingerprint),
         needs_reason=tuple(gating.risky_names(planned.changes, asked)),
         barred=tuple(gating.not_granted(planned.changes, asked, actor)),
+        unexplained=tuple(unexplained),
         collisions=tuple(
             gating.changed_since(base_version, head_version=image.version, changes=planned.changes, operations=asked)
         ),
