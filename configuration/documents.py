@@ -52,6 +52,14 @@ class _Dumper(yaml.CSafeDumper):
     def ignore_aliases(self, data: Any) -> bool:
         return True
 
+    def represent_text(self, text: str) -> yaml.ScalarNode:
+        """Quoted where ``read_document`` would take it for something else: 1e5 is text to an older YAML."""
+        style = None if isinstance(_plain(text), str) else "'"
+        return self.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _Dumper.represent_text)
+
 
 def as_yaml(document: dict[str, Any]) -> str:
     """The document as YAML: one line for each value, in the order it has."""
@@ -195,8 +203,10 @@ def _put(value: Any, inside: _Open, faults: list[Fault], where: str) -> None:
 
 def _scalar(event: yaml.ScalarEvent) -> Any:
     text = str(event.value)
-    if event.style:  # quoted, or a block: text, whatever it looks like
-        return text
+    return text if event.style else _plain(text)  # quoted, or a block: text, whatever it looks like
+
+
+def _plain(text: str) -> Any:
     for pattern, read in _PLAIN:
         if pattern.fullmatch(text):
             return read(text)

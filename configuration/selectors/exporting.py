@@ -59,5 +59,7 @@ def _scope(image: Image, namespace: str, scope: Scope) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """A map in the order of its keys."""
-    return dict(sorted(value.items())) if isinstance(value, dict) else value
+    """A list or map of the image as an ordinary one, a map in the order of its keys."""
+    if isinstance(value, dict):
+        return dict(sorted(value.items()))
+    return list(value) if isinstance(value, list) else value

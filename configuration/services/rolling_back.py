@@ -109,6 +109,7 @@ def roll_back(
     idempotency_key: str | None = None,
     request_id: str = "",
     on_behalf_of: str = "",
+    plan_hash: str | None = None,
 ) -> Applied:
     """Take back what is asked, as one new change-set; or raise, and nothing has changed.
 
@@ -135,6 +136,7 @@ def roll_back(
         idempotency_key=idempotency_key,
         request_id=request_id,
         on_behalf_of=on_behalf_of,
+        plan_hash=plan_hash,
     )
 
 

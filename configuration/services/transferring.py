@@ -64,6 +64,7 @@ def import_document(
     idempotency_key: str | None = None,
     request_id: str = "",
     on_behalf_of: str = "",
+    plan_hash: str | None = None,
 ) -> Applied:
     """Apply a document as one change-set of kind and source ``import``; or raise, and nothing has changed.
 
@@ -89,6 +90,7 @@ def import_document(
         idempotency_key=idempotency_key,
         request_id=request_id,
         on_behalf_of=on_behalf_of,
+        plan_hash=plan_hash,
     )
 
 
