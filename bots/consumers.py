@@ -1,6 +1,7 @@
 """The socket at /ws/live: passes on what the relay sends, and closes with a code that says why.
 
     4401  nobody is logged in, or not any more       4408  the browser reads too slowly
+    4403  the user has no role that may listen, or not any more
     4429  too many sockets of one user               1008  too many messages from the browser
     1009  a message that is too large                1012  the user's rights changed: connect again
     1013  the channel layer does not answer: connect again, later
@@ -36,7 +37,7 @@ JOIN_SECONDS = 5.0
 CHECK_USER_EVERY = 12  # joins: once a minute
 _LAST_WORDS_SECONDS = 5.0
 
-NOT_LOGGED_IN, TOO_SLOW, TOO_MANY_SOCKETS = 4401, 4408, 4429
+NOT_LOGGED_IN, NO_ROLE, TOO_SLOW, TOO_MANY_SOCKETS = 4401, 4403, 4408, 4429
 TOO_MANY_FRAMES, FRAME_TOO_LARGE, CONNECT_AGAIN, TRY_LATER = 1008, 1009, 1012, 1013
 
 _RESYNC = json.dumps({"type": "resync"})
@@ -67,6 +68,8 @@ class Live(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels has no typ
         user = self.scope["user"]
         if not user.is_authenticated:
             await self._refuse(NOT_LOGGED_IN)
+        elif not await self._may_listen(user):
+            await self._refuse(NO_ROLE)
         elif _open[user.pk] >= SOCKETS_PER_USER:
             await self._refuse(TOO_MANY_SOCKETS)
         else:
@@ -171,7 +174,13 @@ class Live(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels has no typ
             return None  # without the database there are no events to hide; asked again in a minute
         if not user.is_authenticated or user.pk != self._user_id:
             return NOT_LOGGED_IN
+        if not await self._may_listen(user):
+            return NO_ROLE
         return None if user.is_superuser == self._is_superuser else CONNECT_AGAIN
+
+    async def _may_listen(self, user: Any) -> bool:
+        """Whether the user's role opens the socket; the routing says who judges that."""
+        return bool(await self.scope["may_listen"](user))
 
     async def _end(self, code: int, last_words: str = "") -> None:
         """Close, unless that has begun. A browser that reads nothing is left to the server's own time limit."""

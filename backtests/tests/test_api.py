@@ -5,6 +5,7 @@ import pytest
 from backtests import services
 from backtests.models import Backtest
 from backtests.tests.builders import a_follower, a_signal, queued, ran
+from tests.people import with_role
 
 pytestmark = pytest.mark.django_db
 
@@ -101,12 +102,12 @@ def test_backtests__a_longer_list__costs_no_more_queries(
 ) -> None:
     client = client_of(owner)
     client.get(BACKTESTS)
-    # session, user, count, runs
-    with django_assert_num_queries(4):
+    # session, user, role, count, runs
+    with django_assert_num_queries(5):
         client.get(BACKTESTS)
     for _ in range(3):
         queued(owner, str(completed.bot_id), signals=[a_signal(2, "buy")])
-    with django_assert_num_queries(4):
+    with django_assert_num_queries(5):
         assert len(client.get(BACKTESTS).json()["data"]) == 4
 
 
@@ -142,11 +143,10 @@ def test_backtests__a_row_without_a_decision__answers_404(owner, completed, clie
     assert (answer.status_code, answer.json()["error"]["code"]) == (404, "DECISION_NOT_FOUND")
 
 
-def test_backtests__written_without_staff_rights__answer_403(owner, ten_days, client_of) -> None:
+def test_backtests__written_by_a_viewer__answer_403(owner, ten_days, client_of) -> None:
     bot = a_follower(owner)
-    owner.is_staff = False
-    owner.save()
-    assert client_of(owner).post(BACKTESTS, {"bot": bot}).status_code == 403
+    viewer = with_role(owner, "viewer")
+    assert client_of(viewer).post(BACKTESTS, {"bot": bot}).status_code == 403
 
 
 def test_backtests__body_that_is_no_map__answers_422(owner, client_of) -> None:

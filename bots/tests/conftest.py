@@ -9,16 +9,17 @@ from rest_framework.test import APIClient
 
 from bots.tests import builders
 from bots.tests.little_platform import LittlePlatform
+from tests.people import a_person
 
 
 @pytest.fixture
 def owner(db) -> User:
-    return User.objects.create_user("olga", is_staff=True)
+    return a_person("olga", role="risk_admin", is_staff=True)
 
 
 @pytest.fixture
 def stranger(db) -> User:
-    return User.objects.create_user("sven", is_staff=True)
+    return a_person("sven", role="risk_admin", is_staff=True)
 
 
 @pytest.fixture

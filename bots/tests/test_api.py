@@ -4,6 +4,7 @@ import pytest
 
 from bots.models import Bot, BotStatus
 from bots.tests.builders import REASON, a_bot, a_form
+from tests.people import with_role
 
 pytestmark = pytest.mark.django_db
 
@@ -93,10 +94,9 @@ def test_bots__of_somebody_else__are_not_found(owner, stranger, root, instrument
     assert [one["id"] for one in client_of(root).get(BOTS).json()["data"]] == [str(bot.id)]
 
 
-def test_bots__written_without_staff_rights__answer_403(owner, instruments, client_of) -> None:
-    owner.is_staff = False
-    owner.save()
-    assert client_of(owner).post(BOTS, {**a_form(), "reason": REASON}).status_code == 403
+def test_bots__written_by_a_viewer__answer_403(owner, instruments, client_of) -> None:
+    viewer = with_role(owner, "viewer")
+    assert client_of(viewer).post(BOTS, {**a_form(), "reason": REASON}).status_code == 403
 
 
 def test_bots__listed__come_newest_first_in_pages(owner, instruments, client_of) -> None:
@@ -111,13 +111,13 @@ def test_bots__a_longer_list__costs_no_more_queries(owner, instruments, client_o
     client = client_of(owner)
     a_bot(owner)
     client.get(BOTS)
-    # session, user, count, bots; positions, runs, the replays' clocks, trades; the configuration's head
-    with django_assert_num_queries(9):
+    # session, user, role, count, bots; positions, runs, the replays' clocks, trades; the configuration's head
+    with django_assert_num_queries(10):
         client.get(BOTS)
     for number in range(4):
         a_bot(owner, name=f"Bot {number}")
     client.get(BOTS)
-    with django_assert_num_queries(9):
+    with django_assert_num_queries(10):
         assert len(client.get(BOTS).json()["data"]) == 5
 
 

@@ -3,13 +3,13 @@
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
 from rest_framework.test import APIClient
 
 from configuration import selectors, services
 from configuration.models import ChangeSet
 from configuration.scopes import GLOBAL, side_scope, symbol_scope
 from configuration.tests.examples import put, some_bot, value_at
+from tests.people import a_person
 
 pytestmark = pytest.mark.django_db
 TRADING = "/api/v1/config/trading"
@@ -18,7 +18,7 @@ TRADING = "/api/v1/config/trading"
 @pytest.fixture
 def client() -> APIClient:
     client = APIClient()
-    client.force_authenticate(User.objects.create_user("ann", is_staff=True))
+    client.force_authenticate(a_person("ann", role="risk_admin"))
     return client
 
 
@@ -248,7 +248,7 @@ def test_anonymous__reading__is_refused() -> None:
 
 def test_reader__writing__is_refused_and_reading_is_not() -> None:
     client = APIClient()
-    client.force_authenticate(User.objects.create_user("reader"))
+    client.force_authenticate(a_person("reader"))
     assert client.get(TRADING).status_code == 200
     assert client.post(TRADING, {"parameters": {"max_retries": 1}}).status_code == 403
     assert client.delete(TRADING).status_code == 403
@@ -277,7 +277,7 @@ def test_changes__list__is_newest_first_filtered_and_paged(client: APIClient) ->
 def test_changes__many_rows__cost_the_same_queries(client: APIClient, django_assert_num_queries: Any) -> None:
     for retries in range(10):
         put(GLOBAL, max_retries=retries, leverage=20 + retries)
-    with django_assert_num_queries(3):  # count, change-sets, their changes
+    with django_assert_num_queries(4):  # role, count, change-sets, their changes
         client.get("/api/v1/config/changes")
 
 

@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from marketdata import services, tasks
 from marketdata.models import Dataset
 from marketdata.tests.builders import MINUTE, NOW, START, a_dataset, an_instrument, as_csv, some_bars
+from tests.people import a_person
 
 pytestmark = pytest.mark.django_db
 NOBODY = "00000000-0000-0000-0000-000000000001"
@@ -24,9 +25,9 @@ def api(admin_user) -> Client:
 
 
 @pytest.fixture
-def reader(django_user_model) -> Client:
+def reader(db) -> Client:
     client = Client()
-    client.force_login(django_user_model.objects.create_user("reader"))
+    client.force_login(a_person("reader"))
     return client
 
 

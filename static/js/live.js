@@ -8,7 +8,8 @@ const BEHIND_MS = 1000;
 const HIDDEN_MS = 60_000;
 const RECONCILE_MS = 5000;
 const SNAPSHOT_LIMIT_MS = 10_000;
-const LOGIN_NEEDED = 4401;
+// Not signed in any more, or without a role that may listen.
+const CLOSED_TO_US = [4401, 4403];
 const BACK_OFF = { first: 1000, most: 15_000 };
 
 /** How long to wait before the nth attempt: doubling, at most 15 s, and never all pages at the same moment. */
@@ -71,7 +72,7 @@ export class Live {
   closed(code) {
     this.socket = null;
     this.isAbandoned = false;
-    if (code === LOGIN_NEEDED) { this.signedOut(); return; }
+    if (CLOSED_TO_US.includes(code)) { this.signedOut(); return; }
     this.retry();
     this.tell();
   }

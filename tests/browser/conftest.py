@@ -34,13 +34,14 @@ READY_SECONDS = 30
 PREPARE = f"""
 from datetime import UTC, datetime
 from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
 from bots.services import demo
 from marketdata import services
 now = datetime.now(UTC)
 services.import_samples(now)
 users = get_user_model().objects
 admin = users.create_superuser("admin", password={PASSWORD!r})
-users.create_user("viewer", password={PASSWORD!r})
+Group.objects.get(name="viewer").user_set.add(users.create_user("viewer", password={PASSWORD!r}))
 demo.create_demo_bots(owner_id=admin.pk, now=now)
 """
 

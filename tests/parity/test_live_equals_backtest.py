@@ -19,6 +19,7 @@ from bots.tests.little_platform import Killed, LittlePlatform, a_trader, configu
 from configuration.services import GLOBAL
 from engine.domain.events import DECISION
 from marketdata import services as marketdata
+from tests.people import a_person
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "broker"])
 
@@ -27,7 +28,7 @@ BARS = 300
 
 @pytest.fixture
 def owner(db: None) -> User:
-    return User.objects.create_user("olga", is_staff=True)
+    return a_person("olga", role="risk_admin")
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ import sys
 from typing import Any
 
 import pytest
-from django.contrib.auth import get_user_model
 from django.db import connection
 from django.test import Client
 
+from tests.people import a_person
 from tests.platform.test_logs import events
 from tradingsite import deployment
 
@@ -22,7 +22,7 @@ BOTS = "/api/v1/bots"
 def member(db: None) -> Client:
     # What a person would see, instead of Django's test client raising what the view raised.
     client = Client(raise_request_exception=False)
-    client.force_login(get_user_model().objects.create_user("mia", password="x"))
+    client.force_login(a_person("mia", password="x"))
     return client
 
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 import redis
-from django.contrib.auth import get_user_model
 from django.test import Client
 
+from tests.people import a_person
 from tradingsite.health import components, heartbeats
 from tradingsite.health.components import HEALTHY, NOT_INITIALIZED, UNHEALTHY, Component, Finding
 
@@ -136,7 +136,7 @@ def test_health__staff__learn_errors_dependencies_and_settings_without_secrets(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TRADINGSITE_EXTRA_TOKEN", "abcdefghijkl1234")
-    client.force_login(get_user_model().objects.create_user("s", password="x", is_staff=True))
+    client.force_login(a_person("s", role="operator", password="x", is_staff=True))
     answer = client.get("/health")
     data = answer.json()["data"]
     assert data["components"]["migrations"]["dependencies"] == ["database"]

@@ -15,6 +15,7 @@ from bots.models import Bot, Outbox
 from bots.tests import builders
 from bots.tests.markets import days_of, joined, record
 from marketdata import selectors as marketdata
+from tests.people import a_person
 from tests.platform.test_supervisor import wait_for
 from tradingsite.deployment import ROOT
 from tradingsite.health import heartbeats
@@ -88,7 +89,7 @@ def owner(settings, tmp_path: Path) -> User:
     settings.DATA_DIR.mkdir()
     builders.an_equity("AAPL")
     days_of("AAPL", 0, 1, 2)
-    return User.objects.create_user("olga", is_staff=True)
+    return a_person("olga", role="risk_admin")
 
 
 def terminate_connections(*, that_hold_the_lead: bool) -> int:

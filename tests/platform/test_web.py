@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.test import Client, RequestFactory, override_settings
 
+from tests.people import a_person
 from tradingsite import deployment
 from tradingsite.api import plain
 
@@ -37,13 +38,12 @@ def test_api__unknown_address__is_a_404_envelope(client: Client) -> None:
 def test_api__anonymous__is_401_with_a_challenge(client: Client) -> None:
     answer = client.get("/api/v1/schema")
     assert (answer.status_code, answer.json()["error"]["code"]) == (401, "NOT_AUTHENTICATED")
-    assert answer["WWW-Authenticate"] == 'Session realm="api"'
+    assert answer["WWW-Authenticate"] == 'Bearer realm="api"'
 
 
 def test_api__schema__describes_the_envelope_and_the_session(client: Client) -> None:
-    from django.contrib.auth import get_user_model
 
-    client.force_login(get_user_model().objects.create_user("u", password="x"))
+    client.force_login(a_person("u", password="x"))
     schema = client.get("/api/v1/schema").json()
     answers = [operation["responses"] for path in schema["paths"].values() for operation in path.values()]
     assert all(
@@ -57,9 +57,8 @@ def test_api__schema__describes_the_envelope_and_the_session(client: Client) -> 
 
 @pytest.mark.parametrize("address", ["bots", "backtests", "datasets", "config/trading", "schema"])
 def test_api__options__is_refused_like_any_method_there_is_not(address: str, client: Client) -> None:
-    from django.contrib.auth import get_user_model
 
-    client.force_login(get_user_model().objects.create_user("u", password="x", is_staff=True))
+    client.force_login(a_person("u", role="operator", password="x"))
     answer = client.options(f"/api/v1/{address}")
     assert (answer.status_code, answer.json()["error"]["code"]) == (405, "METHOD_NOT_ALLOWED")
 
@@ -114,10 +113,9 @@ def test_plain_errors__elsewhere__are_pages(client: Client) -> None:
 
 
 def test_csrf__a_write_without_token__is_refused_with_an_envelope() -> None:
-    from django.contrib.auth import get_user_model
 
     client = Client(enforce_csrf_checks=True)
-    client.force_login(get_user_model().objects.create_user("u", password="x", is_staff=True))
+    client.force_login(a_person("u", role="operator", password="x"))
     answer = client.post("/api/v1/schema", data="{}", content_type="application/json")
     assert (answer.status_code, answer.json()["error"]["code"]) == (403, "NOT_ALLOWED")
 

@@ -64,6 +64,22 @@ def token_row(digest: str) -> ApiToken | None:
     return ApiToken.objects.select_related("owner").filter(digest=digest).first()
 
 
+def reason_refused(row: ApiToken | None, *, now: datetime) -> str:
+    """Why a token opens nothing: token_unknown, token_revoked, token_expired, owner_inactive; '' while it holds."""
+    if row is None:
+        return "token_unknown"
+    if row.revoked_at is not None:
+        return "token_revoked"
+    if now >= row.expires_at:
+        return "token_expired"
+    return "" if row.owner.is_active else "owner_inactive"
+
+
+def carried(row: ApiToken) -> Token:
+    """The token as a request carries it."""
+    return Token(str(row.pk), row.name, row.hint, frozenset(row.scopes), row.expires_at)
+
+
 def tokens(*, owner_id: int | None) -> ApiTokenQuerySet:
     """Somebody's tokens, or (None) everybody's, newest first; also those that hold no more."""
     found = ApiToken.objects.select_related("owner")

@@ -3,7 +3,13 @@
 The rooms' own errors are in engine.domain.errors; these are their siblings for HTTP.
 """
 
+from collections.abc import Sequence
+from typing import Any, Final
+
 from engine.domain.errors import InputError, NotAllowed, PlatformError
+
+# RFC 6750, section 3.
+_INVALID: Final = 'Bearer realm="api", error="invalid_token"'
 
 
 class Unreadable(InputError):
@@ -20,6 +26,18 @@ class NotAuthenticated(NotAllowed):
     code = "NOT_AUTHENTICATED"
     status = 401
     component = "api"
+
+
+class TokenRefused(NotAuthenticated):
+    """The token sent along does not hold: unknown, revoked, expired, or its owner is gone; ``gates`` says which."""
+
+    code = "TOKEN_REFUSED"
+    component = "access"
+    auth_header = _INVALID  # sent by the exception handler
+
+    def __init__(self, message: str, *, gates: Sequence[dict[str, Any]]) -> None:
+        super().__init__(message)
+        self.gates = tuple(gates)
 
 
 class MethodNotAllowed(InputError):

@@ -1,4 +1,4 @@
-"""What the OpenAPI description says beyond the views: the session, the envelope, the errors."""
+"""What the OpenAPI description says beyond the views: session and token, the envelope, the errors."""
 
 import re
 from typing import Any
@@ -62,6 +62,20 @@ class SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-
 
     def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
         return {"type": "apiKey", "in": "cookie", "name": settings.SESSION_COOKIE_NAME}
+
+
+class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # theirs has no types
+    """A token of a user, for scripts and agents."""
+
+    target_class = "tradingsite.api.authentication.BearerToken"
+    name = "token"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
+        about = (
+            "A token that begins with ts_, made at /admin/access/apitoken/ or with POST /api/v1/tokens and shown once. "
+            "Its scopes say what it opens: read (GET), configure (changes), trade (bots and positions), admin (tokens)."
+        )
+        return {"type": "http", "scheme": "bearer", "description": about}
 
 
 def describe_envelope(result: dict[str, Any], **_: Any) -> dict[str, Any]:

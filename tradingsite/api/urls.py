@@ -11,4 +11,5 @@ urlpatterns = [
     path("", include("marketdata.api.urls")),
     path("", include("bots.api.urls")),
     path("", include("backtests.api.urls")),
+    path("", include("tradingsite.access.api.urls")),
 ]

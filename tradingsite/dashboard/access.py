@@ -1,4 +1,4 @@
-"""Who may see what on the pages, and what a missing thing looks like there."""
+"""Whose things a page shows, and what a missing one looks like. Who may see a page at all: tradingsite.access."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -27,12 +27,6 @@ def page(view: View) -> View:
             raise PermissionDenied(refused.message) from refused
 
     return shown
-
-
-def require_staff(request: HttpRequest) -> None:
-    """Writes are for staff, on the pages as in the API."""
-    if not request.user.is_staff:
-        raise NotAllowed("Changing anything needs a staff account.")
 
 
 def principal_of(request: HttpRequest) -> int:

@@ -26,6 +26,8 @@ CONFIG_CACHE_TTL_SECONDS = int(DEPLOYMENT.get("CONFIG_CACHE_TTL_SECONDS") or 60)
 CONFIG_DATABASE_TIMEOUT_MS = int(DEPLOYMENT.get("CONFIG_DATABASE_TIMEOUT_MS") or 2000)
 CONFIG_LISTEN = DEPLOYMENT.get("CONFIG_LISTEN") != "off"
 CONFIG_LISTEN_DATABASE_URL = DEPLOYMENT.get("CONFIG_LISTEN_DATABASE_URL")
+# Shown masked beside the configuration; '' where there is none.
+API_KEYS = {name: DEPLOYMENT.get(name.upper()) for name in ("alpaca_api_key", "alpaca_secret_key")}
 
 # Which process this is: "web" (set by tradingsite.asgi), "worker-bots", ...; empty for commands.
 PROCESS = os.environ.get("PLATFORM_PROCESS", "")
@@ -61,6 +63,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "tradingsite.access.gate.Gate",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -131,10 +134,11 @@ CELERY_RESULT_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_RESULT_EXPIRES = 3600
 CELERY_TASK_DEFAULT_QUEUE = "bots"
-# marketdata computes (studies), so it belongs to the processes made for computing, which also run
-# in an installation without bots.
+# marketdata computes (studies), configuration verifies its ledger: so they belong to the processes made for
+# computing, which also run in an installation without bots.
 CELERY_TASK_ROUTES = {
     "backtests.*": {"queue": "backtests"},
+    "configuration.*": {"queue": "backtests"},
     "marketdata.*": {"queue": "backtests"},
     "bots.*": {"queue": "bots"},
 }
@@ -177,24 +181,33 @@ CHANNEL_LAYERS: dict[str, Any] = {
 REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_RENDERER_CLASSES": ["tradingsite.api.envelope.EnvelopeRenderer"],
     "DEFAULT_PARSER_CLASSES": ["tradingsite.api.parsers.StrictJSON"],
-    "DEFAULT_AUTHENTICATION_CLASSES": ["tradingsite.api.authentication.Session"],
-    "DEFAULT_PERMISSION_CLASSES": ["tradingsite.api.permissions.StaffWrites"],
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "tradingsite.api.authentication.BearerToken",
+        "tradingsite.api.authentication.Session",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["tradingsite.api.permissions.ByMatrix"],
+    "DEFAULT_THROTTLE_CLASSES": ["tradingsite.api.throttles.FairShare"],
     "DEFAULT_PAGINATION_CLASS": "tradingsite.api.pagination.Pages",
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     "DEFAULT_SCHEMA_CLASS": "tradingsite.api.schema.Schema",
     # OPTIONS would describe serializers we do not have; /api/v1/schema describes everything.
     "DEFAULT_METADATA_CLASS": None,
     "EXCEPTION_HANDLER": "tradingsite.api.exceptions.handle",
+    # ?format= is a question to the view (which form of a schema, which kind of file), not to the framework.
+    "URL_FORMAT_OVERRIDE": None,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
     "TEST_REQUEST_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "COERCE_DECIMAL_TO_STRING": True,
 }
+# What one user or token may ask for in a minute, of each process; 0: no limit.
+API_READS_PER_MINUTE = int(DEPLOYMENT.get("API_READS_PER_MINUTE") or 6_000)
+API_WRITES_PER_MINUTE = int(DEPLOYMENT.get("API_WRITES_PER_MINUTE") or 1_200)
 SPECTACULAR_SETTINGS = {
     "TITLE": "tradingsite",
     "DESCRIPTION": "Trading bots, their configuration, market data and backtests.",
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
-    "SERVE_PERMISSIONS": ["tradingsite.api.permissions.StaffWrites"],
+    "SERVE_PERMISSIONS": ["tradingsite.api.permissions.ByMatrix"],
     "SCHEMA_PATH_PREFIX": r"/api/v1",
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
@@ -210,6 +223,10 @@ STATIC_ROOT = STATE_DIR / "staticfiles"
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "login"
+AUTHENTICATION_BACKENDS = [
+    "django.contrib.auth.backends.ModelBackend",
+    "tradingsite.access.backends.RolePermissions",
+]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (

@@ -10,5 +10,7 @@ CELERY_RESULT_BACKEND = "cache+memory://"
 CELERY_BROKER_TRANSPORT_OPTIONS = {}
 # Nor events one of its browsers. Processes that a test starts share its database, and so its sockets.
 CHANNEL_LAYERS["default"]["CONFIG"]["prefix"] = f"test.{DATABASES['default']['NAME'].removeprefix('test_')}"
+# Tests ask faster than people; those of the limits set their own.
+API_READS_PER_MINUTE = API_WRITES_PER_MINUTE = 0
 WHITENOISE_AUTOREFRESH = True
 WHITENOISE_USE_FINDERS = True

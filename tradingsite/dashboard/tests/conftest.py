@@ -4,16 +4,17 @@ import pytest
 from django.contrib.auth.models import User
 
 from backtests.tests import builders
+from tests.people import a_person
 
 
 @pytest.fixture
 def owner(db) -> User:
-    return User.objects.create_user("olga", is_staff=True)
+    return a_person("olga", role="risk_admin", is_staff=True)
 
 
 @pytest.fixture
 def stranger(db) -> User:
-    return User.objects.create_user("sven", is_staff=True)
+    return a_person("sven", role="risk_admin", is_staff=True)
 
 
 @pytest.fixture

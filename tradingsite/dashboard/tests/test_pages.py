@@ -13,6 +13,7 @@ from backtests.selectors import Backtest
 from backtests.tests import builders
 from configuration import services as configuration
 from configuration.services import Actor, SetValue, symbol_scope
+from tests.people import a_person
 from tradingsite.dashboard import urls
 
 OPEN_TO_ALL = {"credits"}
@@ -165,14 +166,14 @@ def test_missing_things__answer_404_and_say_what_is_missing(client) -> None:
 
 
 def test_writes__of_a_viewer__are_refused_and_nothing_changes(run, db) -> None:
-    viewer = User.objects.create_user("vera")
-    bot_id = builders.a_follower(User.objects.create_user("sam", is_staff=True))
+    viewer = a_person("vera")
+    bot_id = builders.a_follower(a_person("sam", role="risk_admin"))
     client = Client()
     client.force_login(viewer)
 
     for url in (reverse("pages:dataset-import"), reverse("pages:backtest-cancel", args=[run.id])):
         assert client.post(url).status_code == 403
-    assert client.post(reverse("pages:bot", args=[bot_id])).status_code == 404  # another one's
+    assert client.post(reverse("pages:bot", args=[bot_id])).status_code == 403
 
 
 def test_writes__without_a_csrf_token__are_refused(owner: User, run) -> None:

@@ -20,8 +20,9 @@ from engine.domain.enums import Reason
 from engine.domain.errors import NotFound, WrongState
 from marketdata import selectors as marketdata
 from marketdata.timeframes import DURATION_MS, is_session_based
+from tradingsite.access.judging import may
 from tradingsite.dashboard import curves, parameters
-from tradingsite.dashboard.access import owner_seen_by, page, require_staff
+from tradingsite.dashboard.access import owner_seen_by, page
 from tradingsite.dashboard.figures import headline, remaining
 
 PER_PAGE = 25
@@ -70,7 +71,7 @@ def detail(request: HttpRequest, backtest_id: UUID) -> HttpResponse:
         "section": "backtests",
         **_about(run),
         "bot_exists": _bot_exists(request, run),
-        "may_cancel": request.user.is_staff,
+        "may_cancel": may(request.user, "pages:backtest-cancel", "POST"),
         "has_result": run.status == BacktestStatus.COMPLETED,
     }
     if context["has_result"]:
@@ -89,7 +90,6 @@ def curve(request: HttpRequest, backtest_id: UUID) -> HttpResponse:
 @require_POST
 def cancel(request: HttpRequest, backtest_id: UUID) -> HttpResponse:
     """Ask for the end of a run."""
-    require_staff(request)
     try:
         services.cancel(backtest_id=backtest_id, owner_id=owner_seen_by(request), now=datetime.now(UTC))
     except WrongState as too_late:

@@ -18,9 +18,10 @@ from configuration.selectors import Scope
 from engine.domain.errors import NotFound, PlatformError
 from marketdata import selectors as marketdata
 from marketdata.timeframes import DURATION_MS
+from tradingsite.access.judging import may
 from tradingsite.dashboard import backtest_form, parameters
 from tradingsite.dashboard import curves as drawn
-from tradingsite.dashboard.access import owner_seen_by, page, principal_of, require_staff
+from tradingsite.dashboard.access import owner_seen_by, page, principal_of
 from tradingsite.dashboard.forms import BoundForm, bound, values_of
 from tradingsite.dashboard.views.backtests import lines
 
@@ -60,7 +61,6 @@ def detail(request: HttpRequest, bot_id: UUID) -> HttpResponse:
     if request.method != "POST":
         like = backtest_form.like(fields, _earlier(request))
         return render(request, "bots/bot.html", _context(request, bot, bound(like)))
-    require_staff(request)
     try:
         run = backtest_services.queue(
             form={"bot": bot.id, **values_of(fields, request.POST)},
@@ -94,7 +94,7 @@ def _live_data(request: HttpRequest, bot: Bot) -> dict[str, Any]:
         "durations": dict(DURATION_MS),
         "datasets": {**stored, **replayed},
         "curve": reverse("pages:bot-curve", args=[bot.id]),
-        "may_act": request.user.is_staff,
+        "may_act": may(request.user, "api-bot-start", "POST"),
     }
 
 
@@ -118,13 +118,13 @@ def _context(request: HttpRequest, bot: Bot, form: BoundForm) -> dict[str, Any]:
         "section": "bots",
         "bot": bot,
         "live_data": _live_data(request, bot),
-        "may_act": request.user.is_staff,
+        "may_act": may(request.user, "api-bot-start", "POST"),
         "newest_snapshot": newest.snapshot_id if newest else None,
         "summary": _line(selectors.described([bot])[0]),
         "version": configuration.head().version,
         "form": form,
         "form_groups": [form.group(backtest_form.MAIN), form.group(backtest_form.MORE)],
-        "may_run": request.user.is_staff,
+        "may_run": may(request.user, "pages:bot", "POST"),
         "nodes": _nodes(bot),
         "chosen_node": node,
         "parameters": parameters.in_force(_scope(bot, node), _namespaces(bot, node)),

@@ -12,6 +12,7 @@ from bots import selectors as bots
 from configuration import selectors as configuration
 from marketdata import selectors as marketdata
 from marketdata.timeframes import DURATION_MS
+from tradingsite.access.judging import may
 from tradingsite.dashboard.access import owner_seen_by, page
 from tradingsite.dashboard.views.backtests import lines
 
@@ -41,10 +42,10 @@ def show(request: HttpRequest) -> HttpResponse:
             "bars": sum(one.bar_count for one in datasets),
         },
         "version": configuration.head().version,
-        "may_act": request.user.is_staff,
+        "may_act": may(request.user, "api-bot-start", "POST"),
         "live_data": {
             "has_bots": bot_count > 0,
-            "may_act": request.user.is_staff,
+            "may_act": may(request.user, "api-bot-start", "POST"),
             "durations": dict(DURATION_MS),
         },
         **_last_change(),
