@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from configuration.parameters.synonyms import BOT as SYNONYMS
 from engine.domain.declarations import BOT_SCOPES, Parameter
 
 MONEY: Final = "Capital and limits"
@@ -10,7 +11,7 @@ HOURS: Final = "Timetable"
 
 def declare() -> tuple[Parameter, ...]:
     """The bot's own parameters, in the order they are shown."""
-    return _money() + _timetable()
+    return tuple(one._replace(synonyms=one.synonyms or SYNONYMS.get(one.name, ())) for one in _money() + _timetable())
 
 
 def _money() -> tuple[Parameter, ...]:

@@ -1,4 +1,4 @@
-"""The 31 trading parameters, in six groups, each with its words for humans and agents.
+"""The 31 trading parameters, in six groups, and extras beside them, each with its words for humans and agents.
 
 Mind the units: some ``_pct`` names are percent numbers (2.0 means 2 %), others are fractions of 1
 (0.05 means 5 %). The ``unit`` says which; ``configuration.mappers`` converts, once.
@@ -6,6 +6,8 @@ Mind the units: some ``_pct`` names are percent numbers (2.0 means 2 %), others 
 
 from typing import Final
 
+from configuration.parameters import trading_extras
+from configuration.parameters.synonyms import TRADING as SYNONYMS
 from engine.domain.declarations import Parameter
 
 TIMEFRAME_WEIGHTS: Final[dict[str, float]] = {
@@ -482,10 +484,11 @@ def _advanced() -> tuple[Parameter, ...]:
 
 
 def declare() -> tuple[Parameter, ...]:
-    """The 31, in the order they are shown."""
-    return (
+    """The 31, in the order they are shown, then the extras."""
+    documented = (
         _order_execution() + _position_sizing() + _risk_management() + _signal_processing() + _weights() + _advanced()
     )
+    return tuple(one._replace(synonyms=SYNONYMS.get(one.name, ())) for one in documented) + trading_extras.declare()
 
 
 TIMEFRAME_RANKS: Final[dict[str, int]] = {name: rank for rank, name in enumerate(TIMEFRAMES, start=1)}

@@ -14,6 +14,10 @@ from engine.domain.errors import InvariantBroken, NotFound
 
 FORMAT: Final = 1
 
+_HOLD: Final = "hold"
+# Without them signals still close what is held, and stops and targets rest where they are.
+_ENTRIES: Final = (f"{TRADING}.enable_longs", f"{TRADING}.enable_shorts")
+
 
 class Explained(NamedTuple):
     """One value of a snapshot with who set it and why. ``node`` is '', a symbol, or SYMBOL/SIDE.
@@ -41,17 +45,38 @@ def snapshot_for(scope: BotScope) -> Frozen:
     "AAPL/LONG" and "AAPL/SHORT" (trading). Each maps "namespace.parameter" to its value and origin.
     The hash covers values and origins, not the head's version. One query while nothing changed.
     """
-    return versioned_snapshot_for(scope)[0]
+    return _frozen(scope, store.current())
 
 
 def versioned_snapshot_for(scope: BotScope) -> tuple[Frozen, int]:
-    """``snapshot_for`` with the version it was read at. One query while nothing changed."""
-    image = store.current()
+    """What a bot decides under: ``snapshot_for``, and the version it was read at. One query while nothing changed.
+
+    Where the store is degraded and the bot's ``on_config_stale`` is hold, it allows no new positions:
+    ``enable_longs`` and ``enable_shorts`` are false, and name ``stale`` as their origin.
+    """
+    read = store.read()
+    frozen = _frozen(scope, read.image)
+    if read.is_degraded and read.image.values(BOT, Path(scope.bot)).get("on_config_stale", _HOLD) == _HOLD:
+        frozen = _held(frozen)
+    return frozen, read.image.version
+
+
+def _frozen(scope: BotScope, image: Image) -> Frozen:
     key = canonical.text([scope.bot, scope.strategy, scope.symbols, scope.definition])
     if key not in image.frozen:
         content = _content(scope, image)
         image.frozen[key] = Frozen(canonical.digest(canonical.text(content)), content)
-    return image.frozen[key], image.version
+    return image.frozen[key]
+
+
+def _held(frozen: Frozen) -> Frozen:
+    stopped = {"value": False, "origin": {"scope": "stale"}}
+    nodes = {
+        node: {name: stopped if name in _ENTRIES else entry for name, entry in values.items()}
+        for node, values in frozen.content["nodes"].items()
+    }
+    content = {**frozen.content, "nodes": nodes}
+    return Frozen(canonical.digest(canonical.text(content)), content)
 
 
 def snapshot(hash: str) -> dict[str, Any]:
@@ -100,10 +125,14 @@ def _content(scope: BotScope, image: Image) -> dict[str, Any]:
 
 
 def _node(image: Image, namespaces: Sequence[str], path: Path) -> dict[str, Any]:
+    resolved = {namespace: image.resolve(namespace, path) for namespace in namespaces}
+    # What nothing reads can change no decision: setting it must not make a bot decide again.
     return {
-        f"{namespace}.{name}": {"value": resolved.value, "origin": resolved.origin.as_json()}
+        f"{namespace}.{parameter.name}": {"value": value.value, "origin": value.origin.as_json()}
         for namespace in namespaces
-        for name, resolved in image.resolve(namespace, path).items()
+        for parameter in CATALOGUE.parameters(namespace)
+        if parameter.is_read
+        for value in (resolved[namespace][parameter.name],)
     }
 
 

@@ -1,11 +1,12 @@
 """The 31 trading parameters as the documents state them, typed by hand, never read from the catalogue."""
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
-from configuration import checks, rules, values
+from configuration import canonical, checks, rules, values
 from configuration.catalogue import CATALOGUE, Catalogue
 from engine.domain.declarations import Parameter
 from engine.domain.errors import NotFound
@@ -109,10 +110,38 @@ def test_parameter__just_outside__is_refused_with_its_code(row: Row) -> None:
 
 def test_trading__all__has_31_parameters_in_six_groups() -> None:
     groups: dict[str, int] = {}
-    for parameter in CATALOGUE.parameters("trading"):
+    for parameter in CATALOGUE.about("trading").documented:
         groups[parameter.group] = groups.get(parameter.group, 0) + 1
     assert list(groups.values()) == [5, 8, 7, 4, 2, 5]
     assert sum(groups.values()) == 31
+
+
+@pytest.mark.parametrize(
+    ("name", "default", "passes", "fails"),
+    [
+        ("position_mode_aware_conflicts", True, (True, False), (1,)),
+        ("same_direction_conflict_resolution", "accumulate",
+            ("accumulate", "strongest_wins", "reject_duplicates"), ("ignore",)),
+        ("max_leverage_bound", 125, (1, 125), (0, 126)),
+        ("portfolio_leverage_cap", 0, (0, 10_000), (-1, 10_001)),
+        ("leverage_breach_alert_threshold", 3, (1, 100), (0, 101)),
+        ("allowed_symbols", [], ([], ["AAPL", "BTC/USD"]), (["AAPL", "AAPL"], [" "], "AAPL")),
+    ],
+)  # fmt: skip
+def test_extra__later_addition__is_flagged_last_and_says_that_nothing_reads_it(
+    name: str, default: Any, passes: tuple[Any, ...], fails: tuple[Any, ...]
+) -> None:
+    about = CATALOGUE.about("trading")
+    parameter = CATALOGUE.get("trading", name)
+
+    assert (parameter.is_extra, parameter.is_read, parameter.default) == (True, False, default)
+    assert about.parameters == about.documented + about.extras
+    assert len(about.extras) == 6
+    assert parameter.description.startswith("Not read yet.")
+    for value in passes:
+        assert values.judge(parameter, value, pointer="/x") == values.Judged(value)
+    for value in fails:
+        assert values.judge(parameter, value, pointer="/x").faults
 
 
 def test_timeframe_weights__a_timeframe_nobody_knows__is_refused() -> None:
@@ -165,8 +194,7 @@ def test_strategies__each_declared__is_a_namespace_by_itself() -> None:
 
 
 def test_catalogue__itself__keeps_its_own_rules() -> None:
-    assert list(checks.bad_defaults(CATALOGUE)) == []
-    assert list(checks.bad_rules(CATALOGUE)) == []
+    assert checks.catalogue_consistent(None) == []
     for namespace in CATALOGUE.namespaces():
         defaults = {parameter.name: parameter.default for parameter in CATALOGUE.parameters(namespace)}
         assert [rule.complaint(defaults) for rule in rules.rules(namespace) if rule.complaint(defaults)] == []
@@ -179,6 +207,51 @@ def test_catalogue__name_nobody_declared__is_not_found() -> None:
         CATALOGUE.parameters("astrology")
 
 
+def test_edition__read_back_from_its_text__means_the_same() -> None:
+    text = canonical.text(CATALOGUE.edition())
+
+    again = Catalogue.from_edition(json.loads(text))
+
+    assert canonical.digest(text) == CATALOGUE.fingerprint == again.fingerprint
+    assert again.namespaces() == CATALOGUE.namespaces()
+    for namespace in CATALOGUE.namespaces():
+        assert again.about(namespace) == CATALOGUE.about(namespace)
+
+
+def test_edition__of_another_time__keeps_its_defaults_ranges_and_retired_parameters() -> None:
+    # Given: an edition with another default and range, a parameter and a namespace that are no more, and no step
+    meaning = {"kind": "int", "default": 5, "unit": "x", "minimum": 1, "maximum": 20, "choices": [], "keys": None,
+               "nullable": False, "scopes": ["global", "symbol"], "environment": None}  # fmt: skip
+    content = {"trading": {"leverage": meaning, "old_knob": meaning}, "old_strategy": {"knob": meaning}, "external": {}}
+
+    then = Catalogue.from_edition(content)
+
+    leverage = then.get("trading", "leverage")
+    assert (leverage.default, leverage.maximum, leverage.scopes) == (5, 20, ("global", "symbol"))
+    assert leverage.description == CATALOGUE.get("trading", "leverage").description
+    assert then.get("trading", "old_knob").default == then.get("old_strategy", "knob").default == 5
+    assert then.find("trading", "stop_loss_pct") is None
+    assert then.namespaces() == ("trading", "external", "old_strategy")
+    assert values.judge(leverage, 21, pointer="").faults
+
+
+def test_about__each_namespace__says_what_it_is() -> None:
+    kinds = {name: CATALOGUE.about(name).kind for name in CATALOGUE.namespaces()}
+
+    assert [kinds.pop(name) for name in ("trading", "bot", "weather", "engine")] == ["trading", "bot", "desk", "engine"]
+    assert set(kinds.values()) == {"strategy"}
+    assert tuple(kinds) == tuple(about.name for about in CATALOGUE.strategies())
+    for name in CATALOGUE.namespaces():
+        about = CATALOGUE.about(name)
+        assert len(about.title) > 2
+        assert len(about.description) > 20
+    assert CATALOGUE.about("trading").scopes == ("global", "symbol", "symbol_side", "bot")
+    assert CATALOGUE.about("weather").scopes == CATALOGUE.about("engine").scopes == ("global",)
+    assert CATALOGUE.about("bot").scopes == ("bot",)
+    with pytest.raises(NotFound):
+        CATALOGUE.about("astrology")
+
+
 def _one(**changed: Any) -> Catalogue:
     parameter = Parameter("size", "int", 1, "x", "Sizes", "What it is.", "What it does.", "When.", minimum=1)
     return Catalogue({"sizes": (parameter._replace(**changed),)})
@@ -187,6 +260,8 @@ def _one(**changed: Any) -> Catalogue:
 def test_fingerprint__a_default_changes__changes() -> None:
     assert _one().fingerprint != _one(default=2).fingerprint
     assert _one().fingerprint != _one(minimum=0).fingerprint
+    assert _one().fingerprint != _one(step=2).fingerprint
+    assert _one().fingerprint != _one(environment="SIZE").fingerprint
 
 
 def test_fingerprint__words_change__stays() -> None:

@@ -72,3 +72,42 @@ def test_defaults__outside_their_own_limits__are_an_error() -> None:
 def test_rules__about_what_nobody_declared__are_an_error() -> None:
     broken = Catalogue({"trading": [CATALOGUE.get("trading", "leverage")]})
     assert {error.id for error in checks.bad_rules(broken)} == {"configuration.E003"}
+
+
+def test_examples__outside_their_own_limits__are_an_error() -> None:
+    broken = Catalogue({"trading": [CATALOGUE.get("trading", "leverage")._replace(example=126)]})
+    (error,) = checks.bad_defaults(broken)
+    assert (error.id, "The example of trading.leverage" in error.msg) == ("configuration.E002", True)
+
+
+def test_variables__one_name_for_two_parameters__is_an_error_that_names_both() -> None:
+    size = CATALOGUE.get("trading", "leverage")._replace(environment="SIZE", environment_aliases=("OLD_SIZE",))
+    other = size._replace(name="other", environment="OTHER", environment_aliases=("OLD_SIZE",))
+
+    errors = list(checks.shared_variables(Catalogue({"trading": [size], "bot": [other]})))
+
+    assert [error.id for error in errors] == ["configuration.E004"]
+    assert errors[0].msg == "OLD_SIZE would supply trading.leverage and bot.other."
+
+
+@pytest.mark.parametrize(
+    "missing",
+    [{"description": ""}, {"impact": " "}, {"when_to_change": ""}, {"example": None}],
+    ids=lambda one: next(iter(one)),
+)
+def test_words__missing__are_an_error(missing: dict[str, str | None]) -> None:
+    leverage = CATALOGUE.get("trading", "leverage")
+
+    assert list(checks.missing_words(Catalogue({"trading": [leverage]}))) == []
+    (error,) = checks.missing_words(Catalogue({"trading": [leverage._replace(**missing)]}))
+    assert (error.id, error.msg.split(" ")[0]) == ("configuration.E005", "trading.leverage")
+
+
+def test_names__declared_twice__are_an_error() -> None:
+    leverage = CATALOGUE.get("trading", "leverage")
+    (error,) = checks.repeated_names(Catalogue({"trading": [leverage, leverage]}))
+    assert (error.id, error.msg) == ("configuration.E006", "trading.leverage is declared 2 times.")
+
+
+def test_consistency__of_our_catalogue__has_nothing_to_say() -> None:
+    assert checks.catalogue_consistent(None) == []

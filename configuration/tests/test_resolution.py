@@ -103,4 +103,4 @@ def test_resolve__any_hierarchy__agrees_with_the_oracle(stored: Any, bot: str, s
         if resolved[name].origin.version:
             o = resolved[name].origin
             assert stored[Scope(o.scope, o.bot, o.symbol, o.side), name] == (value, o.version)
-    assert len(plain) == 31
+    assert len(plain) == 31 + 6  # the documented ones and the extras

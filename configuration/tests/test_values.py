@@ -126,3 +126,48 @@ def test_judge__anything_at_all__answers_and_its_values_are_stable(raw: Any, par
     if not judged.faults:
         assert values.judge(parameter, judged.value, pointer="/p") == judged
         canonical.text(judged.value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "step", "fits", "misses"),
+    [
+        ("int", 5, (0, 5, -10, 10**6), (1, 4, 6)),
+        ("float", 0.01, (0.0, 0.07, 1.13, -0.03, 2999.99, 1e15), (0.005, 0.1 + 0.2, 1e-9)),
+        ("float", 0.25, (0.5, 2, 0.75), (0.3, 0.26)),
+        ("decimal", 0.01, ("0.07", "1000000000000.01", "3"), ("0.001", "1000000000000.001")),
+    ],
+)
+def test_step__counted_from_zero__is_exact_in_decimals(
+    kind: str, step: float, fits: tuple[Any, ...], misses: tuple[Any, ...]
+) -> None:
+    stepped = CAPITAL._replace(kind=kind, step=step, minimum=None, maximum=None)  # type: ignore[arg-type]  # from the table
+
+    for raw in fits:
+        assert codes(stepped, raw) == []
+    for raw in misses:
+        assert codes(stepped, raw) == [("not_a_step", "/p")]
+
+
+def test_step__out_of_range_too__is_told_once() -> None:
+    assert codes(LEVERAGE._replace(step=5), 126) == [("out_of_range", "/p")]
+
+
+def test_step__of_a_map__binds_each_of_its_numbers() -> None:
+    assert codes(WEIGHTS._replace(step=0.5), {"a": 0.5, "b": 0.7}) == [("not_a_step", "/p/b")]
+
+
+def test_list__bounds_of_its_length__are_told() -> None:
+    few = INDICATORS._replace(minimum=2, maximum=3)
+
+    assert codes(few, ["RSI"]) == [("too_few", "/p")]
+    assert codes(few, ["RSI", "MACD", "SMA", "EMA"]) == [("too_many", "/p")]
+    assert codes(few, ["RSI", "FOO"]) == [("not_a_choice", "/p/1")]
+    assert codes(few._replace(minimum=0), []) == []
+
+
+def test_list__without_names__is_written_none() -> None:
+    empty = INDICATORS._replace(minimum=0)
+
+    assert values.shown([]) == "none"
+    assert values.from_text(empty, "none", pointer="") == values.Judged([])
+    assert [fault.code for fault in values.from_text(INDICATORS, "none", pointer="").faults] == ["empty"]

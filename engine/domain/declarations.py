@@ -24,7 +24,8 @@ class Parameter(NamedTuple):
     ``step``: values are whole multiples of it, counted from zero (None: any value in the range).
     ``environment``: the variable that may supply it; ``environment_aliases``: older names of the same.
     ``synonyms``: what else people call it, for the search. ``is_extra``: beyond the documented set
-    of its namespace, and not in its count.
+    of its namespace, and not in its count. ``is_read``: something acts on it; False for what is
+    declared ahead of the code that will.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Parameter(NamedTuple):
     step: float | None = None
     synonyms: tuple[str, ...] = ()
     is_extra: bool = False
+    is_read: bool = True
 
 
 class StrategyDeclaration(NamedTuple):
