@@ -35,6 +35,8 @@ class Command(BaseCommand):
         with _alone():
             self._step("settings and models are sound", self._check)
             self._step("migrations applied", self._migrate)
+            # Before anything is decided under the new code's defaults.
+            self._step("catalogue of parameters", self._adopt)
             self._step("static files collected", self._collect)
             # Before the content: demo bots belong to an administrator.
             self._step("first administrator", lambda: self._administrator(secrets_to))
@@ -56,6 +58,9 @@ class Command(BaseCommand):
             return False  # asking costs 0.1 s, migrate's own rounds a second
         management.call_command("migrate", interactive=False, verbosity=0)
         return True
+
+    def _adopt(self) -> None:
+        management.call_command("config_catalogue", stdout=self.stdout)
 
     def _collect(self) -> bool:
         if settings.DEBUG or getattr(settings, "WHITENOISE_USE_FINDERS", False):
