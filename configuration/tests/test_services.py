@@ -340,8 +340,9 @@ def test_change__31_parameters__takes_as_many_queries_as_one(django_assert_num_q
     }  # fmt: skip
 
     # savepoint and its release; head under lock; image (nothing is shared while this test's own
-    # transaction has written); change-set; changes; overrides; head; notify; and the first look before the lock
-    with django_assert_num_queries(10):
+    # transaction has written); change-set; is the catalogue kept; changes; overrides; head; notify; and the
+    # first look before the lock
+    with django_assert_num_queries(11):
         put(GLOBAL, **values)
 
 
