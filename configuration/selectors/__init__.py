@@ -3,6 +3,10 @@
 resolving  values in force, with their origins
 snapshots  everything in force for a bot, frozen
 ledger     who decided what, when and why
+decisions  decisions found by what they touch, who made them, when and why
+audit      a namespace's history by scope, all it set before and after
+freshness  how fresh that is, here and in every live process
+evidence   the ledger as its columns say, its anchor, the last check of it
 exporting  what is set, as a document
 past       what was in force at a version or an instant
 differing  what two moments or two scopes decide differently
@@ -11,8 +15,12 @@ tracing    one value over time
 
 from configuration.image import Stored
 from configuration.scopes import GLOBAL, BotScope, Candidate, Frozen, Origin, Resolved, Scope
+from configuration.selectors.audit import AuditRow, audit
+from configuration.selectors.decisions import Sought, decided, decision, decisions
 from configuration.selectors.differing import Difference, difference, scope_difference
+from configuration.selectors.evidence import Checked, ledger_check
 from configuration.selectors.exporting import as_json, as_yaml, exported
+from configuration.selectors.freshness import Disagreement, Freshness, Reader, freshness, readers
 from configuration.selectors.ledger import ScopeFacts, change_sets, history, scope_facts
 from configuration.selectors.past import PastImage, changes_since, image_at, version_at
 from configuration.selectors.resolving import Head, head, overridden_scopes, resolve, resolve_many, stored, stored_at
@@ -27,31 +35,44 @@ from configuration.selectors.tracing import Point, lived, sparkline
 
 __all__ = [
     "GLOBAL",
+    "AuditRow",
     "BotScope",
     "Candidate",
+    "Checked",
     "Difference",
+    "Disagreement",
     "Explained",
+    "Freshness",
     "Frozen",
     "Head",
     "Origin",
     "PastImage",
     "Point",
+    "Reader",
     "Resolved",
     "Scope",
     "ScopeFacts",
+    "Sought",
     "Stored",
     "as_json",
     "as_yaml",
+    "audit",
     "change_sets",
     "changes_since",
+    "decided",
+    "decision",
+    "decisions",
     "difference",
     "explain_snapshot",
     "exported",
+    "freshness",
     "head",
     "history",
     "image_at",
+    "ledger_check",
     "lived",
     "overridden_scopes",
+    "readers",
     "resolve",
     "resolve_many",
     "scope_difference",
