@@ -36,7 +36,7 @@ def test_schema__literal_path__is_not_taken_for_a_symbol(client: APIClient) -> N
     assert (len(body["data"]), body["metadata"]["total_parameters"]) == (31, 31)
     assert list(body["metadata"]["groups"].values()) == [5, 8, 7, 4, 2, 5]
     leverage = body["data"][0]
-    assert (leverage["name"], leverage["type"], leverage["minimum"], leverage["maximum"]) == ("leverage", "int", 1, 125)
+    assert (leverage["name"], leverage["type"], leverage["min"], leverage["max"]) == ("leverage", "int", 1, 125)
     assert all(leverage[field] for field in ("description", "example", "impact", "when_to_change"))
 
 
@@ -126,7 +126,9 @@ def test_post__validate_only__answers_what_would_change_and_writes_nothing(clien
 
     assert (response.status_code, response.json()["metadata"]["validation"]) == (200, "passed")
     assert [(c["parameter"], c["new"]) for c in response.json()["data"]["changes"]] == [("leverage", 20)]
-    assert (response.json()["data"]["parameters"]["leverage"], selectors.head().version) == (10, 0)
+    # The body is the real call's: the value and version it would leave. Nothing was written.
+    data = response.json()["data"]
+    assert (data["parameters"]["leverage"], data["version"], selectors.head().version) == (20, 1, 0)
 
 
 def test_post__many_faults__are_all_named_with_pointers_and_nothing_changes(client: APIClient) -> None:
@@ -161,7 +163,7 @@ def test_post__many_faults__are_all_named_with_pointers_and_nothing_changes(clie
                 ("invalid_type", "/base_version"),
             ],
         ),
-        ({"parameters": {"max_retries": 1}, "changed_by": "x" * 201}, [("too_long", "/on_behalf_of")]),
+        ({"parameters": {"max_retries": 1}, "changed_by": "x" * 201}, [("too_long", "/changed_by")]),
     ],
 )
 def test_post__body_that_is_none__names_every_fault(client: APIClient, body: Any, expected: Any) -> None:

@@ -1,0 +1,29 @@
+"""Whether configuration is fresh and sound, and reading it anew on demand."""
+
+from django.http.response import HttpResponseBase
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from configuration import selectors, store
+from configuration.api.output.configurations import freshness_output
+from configuration.api.output.health import health_output
+from configuration.api.requests import body, query
+from configuration.api.views.base import ConfigurationView, answer, versioned
+
+
+class Health(ConfigurationView):
+    """The store of the answering process, every live reader with its version, and the last check of the ledger."""
+
+    def get(self, request: Request) -> Response:
+        query.read(request, {})
+        return answer(health_output(selectors.freshness(), selectors.ledger_check()))
+
+
+class CacheRefresh(ConfigurationView):
+    """Read everything anew in the answering process. Others look at the version before each read anyway."""
+
+    def post(self, request: Request) -> HttpResponseBase:
+        body.refuse_fields(request)
+        read = store.refresh()
+        data = {"message": "Configuration read anew.", "version": read.image.version, **freshness_output(read)}
+        return versioned(read.image, answer(data, action="refresh"))
