@@ -99,8 +99,11 @@ def current() -> Image:
     return read().image
 
 
-def read() -> Read:
+def read(*, at_once: bool = False) -> Read:
     """The image of the head, with how it came about. One query; one more after a change.
+
+    After a failure the database is left alone for a growing while, in which the last image is served;
+    ``at_once`` asks all the same.
 
     Raises the database's error where it is away and this process has never read anything, or where
     the caller is inside a transaction, which such an error has broken.
@@ -109,7 +112,7 @@ def read() -> Read:
     if _has_written():
         image = loading.everything(_environment())
         return Read(image, False, _ms_since(started), False, _shared.confirmed_at)
-    if started < _shared.ask_again and _may_serve_unasked():
+    if started < _shared.ask_again and not at_once and _may_serve_unasked():
         return _unconfirmed(started)
     try:
         head = _asked()
@@ -241,7 +244,7 @@ def _ms_since(started: float) -> float:
 
 def _environment() -> Mapping[tuple[str, str], environment.Supplied]:
     if _shared.environment is None:
-        reading = environment.read(CATALOGUE, os.environ)
+        reading = environment.read(CATALOGUE, environment.variables())
         if reading.faults:
             raise SetupError("Environment variables supply values that cannot be used.", faults=reading.faults)
         _shared.environment = reading.supplied

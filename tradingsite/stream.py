@@ -40,7 +40,11 @@ def main() -> None:
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
+    from configuration import listening  # noqa: PLC0415
+
+    listening.start("stream")
     code = serve(stopped)
+    listening.stop()
     # Python's own goodbye takes seconds with compiled code loaded, and nothing is left to save.
     logging.shutdown()
     sys.stdout.flush()

@@ -1,6 +1,8 @@
 """The web server: uvicorn, told everything by the deployment settings."""
 
 import os
+import signal
+import sys
 
 os.environ.setdefault("PLATFORM_PROCESS", "web")
 
@@ -15,8 +17,14 @@ _GRACE_SECONDS = 2
 def main() -> None:
     settings = deployment.load_or_exit()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", settings.settings_module)
+    from configuration import listening  # noqa: PLC0415
+    from tradingsite.asgi import application  # noqa: PLC0415  the settings module is known only now
+
+    # uvicorn repeats the signal that stopped it: then there is still something to put away.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    listening.start("web")
     uvicorn.run(
-        "tradingsite.asgi:application",
+        application,
         host=settings["TRADINGSITE_HOST"],
         port=int(settings["TRADINGSITE_PORT"]),
         forwarded_allow_ips=settings["TRADINGSITE_TRUSTED_PROXIES"],

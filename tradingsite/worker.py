@@ -51,6 +51,7 @@ def serve(queue: str, more: list[str]) -> None:
     django.setup()
     from celery import signals  # noqa: PLC0415
 
+    from configuration import listening  # noqa: PLC0415
     from tradingsite.celery import app  # noqa: PLC0415
     from tradingsite.health import heartbeats  # noqa: PLC0415
 
@@ -65,6 +66,11 @@ def serve(queue: str, more: list[str]) -> None:
     @signals.heartbeat_sent.connect(weak=False)  # type: ignore[untyped-decorator]  # Celery has no types
     def tell(**_: Any) -> None:
         heartbeats.try_beat(f"worker-{queue}")
+
+    if kind.pool == "prefork":  # each child reads configuration by itself
+        signals.worker_process_init.connect(lambda **_: listening.start(f"worker-{queue}"), weak=False)
+    else:
+        listening.start(f"worker-{queue}")
 
     # Its reason is pickle, which this queue does not accept.
     warnings.filterwarnings("ignore", message="You're running the worker with superuser privileges")
