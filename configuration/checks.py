@@ -1,6 +1,5 @@
 """What must be right before anything starts: the catalogue with itself, and the environment's values."""
 
-import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -16,7 +15,7 @@ from engine.domain.declarations import Parameter
 @checks.register("configuration")
 def environment_values(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[checks.CheckMessage]:
     """E001: an environment variable supplies a value its parameter does not allow. One error for each."""
-    return bad_variables(CATALOGUE, os.environ)
+    return bad_variables(CATALOGUE, environment.variables())
 
 
 @checks.register("configuration")

@@ -4,8 +4,11 @@ Read once when a process first needs configuration. Only a parameter that declar
 one, and only when it is set; a bad value stops the start (``configuration.checks``).
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
+
+from django.conf import settings
 
 from configuration import canonical, values
 from configuration.catalogue import Catalogue
@@ -40,6 +43,12 @@ def read(catalogue: Catalogue, environ: Mapping[str, str]) -> Reading:
                 name, judged = found[0]
                 supplied[namespace, parameter.name] = Supplied(judged.value, name)
     return Reading(supplied, tuple(faults))
+
+
+def variables() -> Mapping[str, str]:
+    """What this process is told: the deployment's files of settings, and over them its real environment."""
+    told = {name: value for name, value in os.environ.items() if value.strip()}
+    return {**settings.CONFIG_VARIABLES, **told}
 
 
 def names(parameter: Parameter) -> tuple[str, ...]:

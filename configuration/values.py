@@ -5,6 +5,7 @@ bool, str, a decimal as plain text without trailing zeros, a list, a map of floa
 """
 
 import math
+import re
 from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
@@ -18,6 +19,8 @@ DECIMAL_PLACES: Final = 9
 
 NONE: Final = "none"
 """How a person writes a list without names, where that is allowed."""
+
+_RANGE: Final = re.compile(r"-?\d+ to -?\d+")
 
 
 class Judged(NamedTuple):
@@ -176,12 +179,13 @@ def limits(parameter: Parameter) -> str:
     """The range of a number as a person reads it: "1-125 x"."""
     low, high = parameter.minimum, parameter.maximum
     if low is not None and high is not None:
-        said = f"{_plain(low)}-{_plain(high)}"
+        said = f"{_plain(low)}{' to ' if low < 0 else '-'}{_plain(high)}"
     elif low is not None:
         said = f"at least {_plain(low)}"
     else:
         said = "any number" if high is None else f"at most {_plain(high)}"
-    return f"{said} {parameter.unit}".strip()
+    is_range = _RANGE.fullmatch(parameter.unit) is not None  # "0.5-1 0 to 1" would say it twice
+    return said if is_range else f"{said} {parameter.unit}".strip()
 
 
 def _range_faults(parameter: Parameter, number: int | float | Decimal, pointer: str) -> tuple[Fault, ...]:

@@ -22,6 +22,8 @@ STATE_DIR = DEPLOYMENT.state
 STARTUP_MODE = DEPLOYMENT["TRADINGSITE_STARTUP_MODE"]
 REPLAY_BARS_PER_SECOND = Decimal(DEPLOYMENT["TRADINGSITE_REPLAY_BARS_PER_SECOND"])
 CONFIG_REQUIRE_REASON = DEPLOYMENT.get("CONFIG_REQUIRE_REASON") or "risky"
+# Parameters may stand beside the settings in the same files; configuration.environment picks them out.
+CONFIG_VARIABLES = {name: value for name, value in DEPLOYMENT.values.items() if not deployment.is_setting(name)}
 CONFIG_CACHE_TTL_SECONDS = int(DEPLOYMENT.get("CONFIG_CACHE_TTL_SECONDS") or 60)
 CONFIG_DATABASE_TIMEOUT_MS = int(DEPLOYMENT.get("CONFIG_DATABASE_TIMEOUT_MS") or 2000)
 CONFIG_LISTEN = DEPLOYMENT.get("CONFIG_LISTEN") != "off"
