@@ -8,6 +8,7 @@ audit      a namespace's history by scope, all it set before and after
 freshness  how fresh that is, here and in every live process
 evidence   the ledger as its columns say, its anchor, the last check of it
 exporting  what is set, as a document
+pending    what waits for a restart
 past       what was in force at a version or an instant
 differing  what two moments or two scopes decide differently
 tracing    one value over time
@@ -23,6 +24,7 @@ from configuration.selectors.exporting import as_json, as_yaml, exported
 from configuration.selectors.freshness import Disagreement, Freshness, Reader, freshness, readers
 from configuration.selectors.ledger import ScopeFacts, change_sets, history, scope_facts
 from configuration.selectors.past import PastImage, changes_since, image_at, version_at
+from configuration.selectors.pending import PendingRestart, pending_restarts
 from configuration.selectors.resolving import Head, head, overridden_scopes, resolve, resolve_many, stored, stored_at
 from configuration.selectors.snapshots import (
     Explained,
@@ -47,6 +49,7 @@ __all__ = [
     "Head",
     "Origin",
     "PastImage",
+    "PendingRestart",
     "Point",
     "Reader",
     "Resolved",
@@ -72,6 +75,7 @@ __all__ = [
     "ledger_check",
     "lived",
     "overridden_scopes",
+    "pending_restarts",
     "readers",
     "resolve",
     "resolve_many",
