@@ -91,6 +91,8 @@ class ChangeSet(models.Model):
             models.Index(fields=["source", "-version"], name="change_set_by_source"),
             models.Index(fields=["actor_label", "-version"], name="change_set_by_actor"),
             models.Index(fields=["created_at"], name="change_set_by_time"),
+            # A handful among all: where a default moved, see selectors.tracing.
+            models.Index(fields=["version"], name="change_set_migrations", condition=Q(kind="migrate")),
         ]
 
     def __str__(self) -> str:
@@ -153,6 +155,7 @@ class Change(_Scoped):
             ),
             models.Index(fields=["namespace", "parameter", "-change_set"], name="change_by_name"),
             models.Index(fields=["symbol", "-change_set"], name="change_by_symbol"),
+            models.Index(fields=["scope_kind", "bot", "symbol", "side", "-change_set"], name="change_by_scope"),
         ]
 
 

@@ -10,6 +10,7 @@ evidence   the ledger as its columns say, its anchor, the last check of it
 exporting  what is set, as a document
 pending    what waits for a restart
 past       what was in force at a version or an instant
+paging     the history in pages
 differing  what two moments or two scopes decide differently
 tracing    one value over time
 """
@@ -23,6 +24,7 @@ from configuration.selectors.evidence import Checked, ledger_check
 from configuration.selectors.exporting import as_json, as_yaml, exported
 from configuration.selectors.freshness import Disagreement, Freshness, Reader, freshness, readers
 from configuration.selectors.ledger import ScopeFacts, change_sets, history, scope_facts
+from configuration.selectors.paging import Page, page
 from configuration.selectors.past import PastImage, changes_since, image_at, version_at
 from configuration.selectors.pending import PendingRestart, pending_restarts
 from configuration.selectors.resolving import Head, head, overridden_scopes, resolve, resolve_many, stored, stored_at
@@ -48,6 +50,7 @@ __all__ = [
     "Frozen",
     "Head",
     "Origin",
+    "Page",
     "PastImage",
     "PendingRestart",
     "Point",
@@ -75,6 +78,7 @@ __all__ = [
     "ledger_check",
     "lived",
     "overridden_scopes",
+    "page",
     "pending_restarts",
     "readers",
     "resolve",

@@ -53,41 +53,51 @@ class AllDecisions(Sequence[ChangeSet]):
             return self[index : index + 1][0]
         first, last, _ = index.indices(self._newest)
         rows = ChangeSet.objects.filter(version__lte=self._newest - first, version__gt=self._newest - last)
-        return list(_whole(rows.order_by("-version")))
+        return list(whole(rows.order_by("-version")))
 
 
 def decisions(sought: Sought) -> QuerySet[ChangeSet] | AllDecisions:
     """The decisions asked for with their changes, newest first; those since a version oldest first."""
     if sought == Sought():
         return AllDecisions()
-    said: dict[str, Any] = {
+    rows = ChangeSet.objects.filter(**of_decision(sought))
+    if touching := of_changes(sought):
+        rows = rows.filter(Exists(Change.objects.filter(change_set=OuterRef("pk"), **touching)))
+    if sought.since_version is not None:
+        return whole(rows.order_by("version"))
+    return whole(rows.order_by("-version"))
+
+
+def of_decision(sought: Sought) -> dict[str, Any]:
+    """What is asked of the decision itself, as lookups."""
+    said = {
         "actor_label": sought.actor,
         "source": sought.source,
         "kind": sought.kind,
         "reason__icontains": sought.reason,
         "created_at__gte": sought.since,
         "created_at__lt": sought.until,
+        "version__gt": sought.since_version,
     }
-    rows = ChangeSet.objects.filter(**{name: value for name, value in said.items() if value})
+    return {name: value for name, value in said.items() if value not in (None, "")}
+
+
+def of_changes(sought: Sought) -> dict[str, str]:
+    """What at least one of its changes must be, as lookups."""
     touching = {
         "namespace": sought.namespace,
         "parameter": sought.parameter,
-        "scope_kind": sought.scope,
+        "scope_kind": sought.scope or ("bot" if sought.bot else ""),
         "symbol": sought.symbol,
         "side": sought.side,
         "bot": sought.bot,
     }
-    touching = {name: value for name, value in touching.items() if value}
-    if touching:
-        rows = rows.filter(Exists(Change.objects.filter(change_set=OuterRef("pk"), **touching)))
-    if sought.since_version is not None:
-        return _whole(rows.filter(version__gt=sought.since_version).order_by("version"))
-    return _whole(rows.order_by("-version"))
+    return {name: value for name, value in touching.items() if value}
 
 
 def decision(version: int) -> ChangeSet:
     """One decision with its changes. Raises NotFound."""
-    found = _whole(ChangeSet.objects.filter(version=version)).first()
+    found = whole(ChangeSet.objects.filter(version=version)).first()
     if found is None:
         raise NotFound(f"There is no version {version}; the newest is {store.current().version}.")
     return found
@@ -99,5 +109,6 @@ def decided(versions: set[int]) -> dict[int, ChangeSet]:
     return ChangeSet.objects.defer("canonical").in_bulk(wanted) if wanted else {}
 
 
-def _whole(rows: QuerySet[ChangeSet]) -> QuerySet[ChangeSet]:
+def whole(rows: QuerySet[ChangeSet]) -> QuerySet[ChangeSet]:
+    """With their changes, and without the text under the seal."""
     return rows.defer("canonical").prefetch_related(Prefetch("changes", Change.objects.order_by("ordinal")))

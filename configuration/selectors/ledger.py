@@ -37,43 +37,12 @@ def history(scope: Scope, *, namespace: str = TRADING) -> QuerySet[Change]:
     )
 
 
-def change_sets(
-    scope: Scope | None = None,
-    *,
-    namespace: str = "",
-    parameter: str = "",
-    actor: str = "",
-    source: str = "",
-    since: datetime | None = None,
-    until: datetime | None = None,
-    text: str = "",
-    before_version: int | None = None,
-) -> QuerySet[ChangeSet]:
+def change_sets(scope: Scope | None = None, *, namespace: str = "", parameter: str = "") -> QuerySet[ChangeSet]:
     """The decisions, newest first, with their changes in two queries; optionally those that touch something.
 
-    ``actor``: who decided, by label or on whose behalf. ``since`` and ``until``: recorded then, both
-    included. ``text``: in the reason, in any case of letters. A list is paged by the last version shown,
-    as ``before_version`` of the next page: its cost does not grow with the page's number.
+    A long list is shown in pages: see ``paging``, whose cost does not grow with the ledger.
     """
     rows = ChangeSet.objects.order_by("-version")
-    if before_version is not None:
-        rows = rows.filter(version__lt=before_version)
-    if actor:
-        rows = rows.filter(Q(actor_label=actor) | Q(on_behalf_of=actor))
-    if source:
-        rows = rows.filter(source=source)
-    if since is not None:
-        rows = rows.filter(created_at__gte=since)
-    if until is not None:
-        rows = rows.filter(created_at__lte=until)
-    if text:
-        rows = rows.filter(reason__icontains=text)
-    if scope is not None or namespace or parameter:
-        rows = rows.filter(Exists(_touching(scope, namespace, parameter)))
-    return rows.prefetch_related(Prefetch("changes", Change.objects.order_by("ordinal")))
-
-
-def _touching(scope: Scope | None, namespace: str, parameter: str) -> QuerySet[Change]:
     touching = Change.objects.filter(change_set=OuterRef("pk"))
     if scope is not None:
         touching = touching.filter(_at(scope))
@@ -81,7 +50,9 @@ def _touching(scope: Scope | None, namespace: str, parameter: str) -> QuerySet[C
         touching = touching.filter(namespace=namespace)
     if parameter:
         touching = touching.filter(parameter=parameter)
-    return touching
+    if scope is not None or namespace or parameter:
+        rows = rows.filter(Exists(touching))
+    return rows.prefetch_related(Prefetch("changes", Change.objects.order_by("ordinal")))
 
 
 def _at(scope: Scope) -> Q:

@@ -51,22 +51,38 @@ class Moment(NamedTuple):
 def version_at(time: datetime) -> int:
     """The version in force at an instant: the newest whose change-set was recorded then or before; 0 before all.
 
-    Clocks are set back now and then, so times may fall while versions rise. The higher version is in
-    force all the same, from its own time on; the answer never falls as the instant advances.
+    Clocks are set back now and then, so times may fall while versions rise: the higher version is in
+    force all the same, from its own time on. A clock that was wrong by more than a day is not believed:
+    a change-set recorded over a day before an earlier one counts from then on, not since.
     """
     _require_zone(time)
-    found = ChangeSet.objects.filter(created_at__lte=time).order_by("-version").values_list("version", flat=True)
-    return found.first() or 0
+    return _one(_VERSION_AT, time) or 0
 
 
-def image_at(*, version: int | None = None, time: datetime | None = None) -> PastImage:
-    """All configuration as it was at a version, or at an instant; exactly one of them is given.
+def first_version_from(time: datetime) -> int | None:
+    """The oldest version recorded at an instant or after, by the same rule; None where there is none."""
+    _require_zone(time)
+    return _one(_FIRST_VERSION_FROM, time)
 
-    Folded from the nearer end: forward from nothing, or back from what is in force now. At most six
-    queries. Raises NotFound for a version there is not yet, InputError where both or none are given.
+
+def image_at(
+    *,
+    version: int | None = None,
+    time: datetime | None = None,
+    scope: Scope | None = None,
+    namespaces: Sequence[str] = (),
+) -> PastImage:
+    """Configuration as it was at a version, or at an instant; exactly one of them is given.
+
+    With a ``scope`` the image holds what speaks for it in the ``namespaces`` and nothing else, from one
+    index probe for each parameter and layer, however long the ledger is. Without, it holds everything,
+    folded from the nearer end: forward from nothing, or back from what is in force now. At most six queries.
+    Raises NotFound for a version there is not yet and a namespace there was not then; InputError.
     """
     now = store.current()
     moment = _moment(now, version=version, time=time)
+    if scope is not None:
+        return _image(moment, _probed(moment, scope, namespaces), now)
     statement = _BACKWARD if moment.version * 2 >= now.version else _FORWARD
     with connection.cursor() as cursor:
         cursor.execute(statement, {"version": moment.version})
@@ -76,24 +92,9 @@ def image_at(*, version: int | None = None, time: datetime | None = None) -> Pas
 def resolve_at(
     scope: Scope, namespaces: Sequence[str], *, version: int | None = None, time: datetime | None = None
 ) -> dict[str, Resolved]:
-    """``selectors.resolve`` as it was at a version or an instant.
-
-    One index probe for each parameter and scope that could speak, however long the ledger is.
-    Raises NotFound for a version there is not yet and for a namespace there was not then.
-    """
-    now = store.current()
-    moment = _moment(now, version=version, time=time)
+    """``selectors.resolve`` as it was at a version or an instant. Raises as ``image_at``."""
+    image = image_at(version=version, time=time, scope=scope, namespaces=namespaces)
     path = Path(scope.bot, scope.symbol, scope.side)
-    catalogue = edition(moment.fingerprint) or CATALOGUE
-    wanted = [
-        (namespace, *speaking, parameter.name)
-        for namespace in namespaces
-        for parameter in catalogue.parameters(namespace)
-        for speaking in path.scopes()
-    ]
-    with connection.cursor() as cursor:
-        cursor.execute(_PROBE, [*(list(column) for column in zip(*wanted, strict=True)), moment.version])
-        image = _image(moment, cursor.fetchall(), now)
     return {
         f"{namespace}.{name}": resolved
         for namespace in namespaces
@@ -147,6 +148,13 @@ def first_fingerprint() -> str:
     return oldest.first() or CATALOGUE.fingerprint
 
 
+def _one(statement: str, time: datetime) -> int | None:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, {"time": time})
+        found: int | None = cursor.fetchone()[0]
+        return found
+
+
 def _require_zone(time: datetime) -> None:
     if time.tzinfo is None:
         message = f"{time.isoformat()} names no time zone; write 2026-03-02T12:00:00Z."
@@ -155,15 +163,32 @@ def _require_zone(time: datetime) -> None:
 
 # --- rows to images
 
-# Every key's last change up to then.
+# Among the change-sets of a day, not of the whole ledger. Plus nothing: else the planner walks the versions back.
+_VERSION_AT: Final = """
+    SELECT max(version + 0)
+    FROM configuration_changeset
+    WHERE created_at <= %(time)s AND created_at >= (
+        SELECT max(created_at) FROM configuration_changeset WHERE created_at <= %(time)s
+    ) - interval '1 day'
+"""
+_FIRST_VERSION_FROM: Final = """
+    SELECT min(version + 0)
+    FROM configuration_changeset
+    WHERE created_at >= %(time)s AND created_at <= (
+        SELECT min(created_at) FROM configuration_changeset WHERE created_at >= %(time)s
+    ) + interval '1 day'
+"""
+
+# Every key's last change up to then. Grouped in the index alone; sorting the rows would take far longer.
 _FORWARD: Final = f"""
-    SELECT {_KEY}, new::text, version
-    FROM (
-        SELECT DISTINCT ON ({_KEY}) {_KEY}, op, new, version
+    WITH last AS (
+        SELECT {_KEY}, max(version) AS version
         FROM configuration_change
         WHERE version <= %(version)s
-        ORDER BY {_KEY}, version DESC
-    ) AS last
+        GROUP BY {_KEY}
+    )
+    SELECT {_KEY}, new::text, version
+    FROM last JOIN configuration_change USING ({_KEY}, version)
     WHERE op = 'set'
 """  # noqa: S608  our own column names
 
@@ -171,24 +196,18 @@ _FORWARD: Final = f"""
 # One statement, so that overrides and ledger are of one moment.
 _BACKWARD: Final = f"""
     WITH later AS (
-        SELECT DISTINCT ON ({_KEY}) {_KEY}, old, old_version
+        SELECT {_KEY}, min(version) AS version
         FROM configuration_change
         WHERE version > %(version)s
-        ORDER BY {_KEY}, version
+        GROUP BY {_KEY}
     )
-    SELECT {_KEY}, old::text, old_version FROM later WHERE old_version > 0
+    SELECT {_KEY}, old::text, old_version
+    FROM later JOIN configuration_change USING ({_KEY}, version)
+    WHERE old_version > 0
     UNION ALL
-    SELECT {_KEY}, value::text, version
-    FROM configuration_override
-    WHERE NOT EXISTS (
-        SELECT FROM later
-        WHERE later.namespace = configuration_override.namespace
-          AND later.scope_kind = configuration_override.scope_kind
-          AND later.bot = configuration_override.bot
-          AND later.symbol = configuration_override.symbol
-          AND later.side = configuration_override.side
-          AND later.parameter = configuration_override.parameter
-    )
+    SELECT {_KEY}, value::text, configuration_override.version
+    FROM configuration_override LEFT JOIN later USING ({_KEY})
+    WHERE later.version IS NULL
 """  # noqa: S608  our own column names
 
 # For each key the index entry at or below the version: a handful of pages each, whatever the ledger's length.
@@ -206,6 +225,21 @@ _PROBE: Final = f"""
     ) AS last
     WHERE last.op = 'set'
 """  # noqa: S608  our own column names
+
+
+def _probed(moment: Moment, scope: Scope, namespaces: Sequence[str]) -> list[Sequence[Any]]:
+    catalogue = edition(moment.fingerprint) or CATALOGUE
+    wanted = [
+        (namespace, *speaking, parameter.name)
+        for namespace in namespaces
+        for parameter in catalogue.parameters(namespace)
+        for speaking in Path(scope.bot, scope.symbol, scope.side).scopes()
+    ]
+    if not wanted:
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(_PROBE, [*(list(column) for column in zip(*wanted, strict=True)), moment.version])
+        return list(cursor.fetchall())
 
 
 def _image(moment: Moment, rows: Iterable[Sequence[Any]], now: Image) -> PastImage:
