@@ -38,13 +38,34 @@ encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=Fa
 decode = json.JSONDecoder(parse_float=number).decode
 
 
+def cut(line: str, name: str) -> tuple[str, str]:
+    """The text of a field that holds a string, in its quotes, and the line without the field."""
+    start = line.index(f'"{name}":"')
+    stop = line.index('","', start) + 1
+    return line[start + len(name) + 3 : stop], line[:start] + line[stop + 1 :]
+
+
+def read(line: str) -> tuple[int, str, str, str, str]:
+    """Version, text rebuilt from the columns, and the seals: canonical text, previous hash, hash."""
+    try:  # as config_ledger writes it, a line without its seals is the text itself
+        text, rest = cut(line, "canonical")
+        own, rest = cut(rest, "hash")
+        prev_hash, rest = cut(rest, "prev_hash")
+        if text == encode(rest):
+            return int(rest[rest.rindex('"version":') + 10 : -1]), rest, rest, prev_hash[1:-1], own[1:-1]
+    except ValueError:
+        pass
+    row = decode(line)  # as anybody may write it
+    text, prev_hash, own = [row.pop(name) for name in SEALS]
+    return row["version"], encode(row), text, prev_hash, own
+
+
 def judge(line: bytes, before: Facts | None, anchors: Anchors) -> Facts:
     """What a line says of itself. ``before``: the same of the line above; None: not known, judged elsewhere."""
     try:
-        row = decode(line.decode())
-        if "head" in row:
-            return judge_head(row["head"], before)
-        version, (text, prev_hash, own) = row["version"], [row.pop(name) for name in SEALS]
+        if line.startswith(b'{"head":'):
+            return judge_head(decode(line.decode())["head"], before)
+        version, rebuilt, text, prev_hash, own = read(line.decode().rstrip("\n"))
         is_sealed = hashlib.sha256(f"{prev_hash}\n{text}".encode()).hexdigest() == own
         if before:
             if version != before[0] + 1 or before[2]:
@@ -54,7 +75,7 @@ def judge(line: bytes, before: Facts | None, anchors: Anchors) -> Facts:
                 told = decode(text)["version"] if is_sealed else 0
                 bad = (before[0] or 1) if told == version else min(told or version, version)
                 raise Bad(bad, "is not chained to its neighbour")
-        if encode({"format": 1, **row}) != text:
+        if rebuilt != text:
             raise Bad(version, "does not say in its columns what was sealed")
         if not is_sealed:
             raise Bad(version, "has a hash that is not that of its text")

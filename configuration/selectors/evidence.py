@@ -122,12 +122,13 @@ def head_row() -> tuple[int, str]:
 def ledger_lines() -> Iterator[str]:
     """The ledger as JSON lines: each version with its columns as fields and its changes inside, then the head.
 
+    A line without its seals is the canonical text, rebuilt from the columns.
     ``scripts/verify_ledger.py`` reads them. All lines are of one moment.
     """
     with one_moment():
         for entry in entries():
             seals = {"canonical": entry.canonical, "prev_hash": entry.prev_hash, "hash": entry.hash}
-            yield canonical.text({**entry.columns, "changes": entry.changes, **seals})
+            yield canonical.text({"format": seal.FORMAT, **entry.columns, "changes": entry.changes, **seals})
         version, head_hash = head_row()
         yield canonical.text({"head": {"version": version, "hash": head_hash}})
 

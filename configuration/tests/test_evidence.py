@@ -488,10 +488,26 @@ def test_export__judged_in_parts__has_the_same_first_bad_version(parts: int, led
         assert by_script(file, {}, parts=parts) == wanted
 
 
+def test_export__written_anew_by_somebody_else__is_judged_the_same(ledger: None, tmp_path: Path) -> None:
+    # Given: other spaces, order and forms of numbers, as another program would write them
+    lines = exported(tmp_path).read_text(encoding="utf-8").splitlines()
+    file = tmp_path / "anew.jsonl"
+
+    def written(rows: list[dict[str, Any]]) -> Path:
+        anew = [json.dumps(dict(reversed(row.items()))).replace(": 1.5,", ": 1.50,") for row in rows]
+        file.write_text("\n".join([*anew, lines[-1]]), encoding="utf-8")
+        return file
+
+    rows = [json.loads(line) for line in lines[:-1]]
+    assert by_script(written(rows), {}) is None
+    rows[2]["changes"][0]["new"] = 13
+    assert by_script(written(rows), {}) == 3
+
+
 def test_export__its_lines__hold_columns_as_fields_and_the_head_at_the_end(ledger: None) -> None:
     *versions, head = [json.loads(line) for line in reading.ledger_lines()]
     assert [row["version"] for row in versions] == [1, 2, 3, 4, 5]
-    assert set(versions[2]) == {field.column for field in ChangeSet._meta.concrete_fields} | {"changes"}
+    assert set(versions[2]) == {field.column for field in ChangeSet._meta.concrete_fields} | {"changes", "format"}
     assert versions[2]["changes"][0] == {
         "ordinal": 0, "namespace": "trading", "scope_kind": "global", "bot": "", "symbol": "", "side": "",
         "parameter": "leverage", "op": "set", "old_version": 1, "old": 11, "new": 12,
