@@ -203,7 +203,7 @@ _ADMIN: Final[dict[str, Doors]] = {
     "admin:autocomplete": {},  # no form of ours asks it
     "admin:auth_user_password_change": {"GET": _RUN, "POST": _RUN},
     # Addresses of nothing, and of an older Django: the first is not found, the second leads to the form.
-    "admin:django.contrib.admin.sites.AdminSite.catch_all_view": {"GET": _SEE},
+    "admin:django.contrib.admin.sites.catch_all_view": {"GET": _SEE},
     "admin:django.views.generic.base.RedirectView": {"GET": _SEE},
 }
 

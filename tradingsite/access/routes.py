@@ -49,7 +49,13 @@ def _within(resolver: Any, namespaces: tuple[str, ...], address: str) -> Iterato
         if isinstance(one, URLResolver):
             yield from _within(one, (*namespaces, one.namespace) if one.namespace else namespaces, here)
         else:
-            yield Route(":".join((*namespaces, one.name or one.lookup_str)), here, one)
+            yield Route(":".join((*namespaces, one.name or _unnamed(one))), here, one)
+
+
+def _unnamed(pattern: URLPattern) -> str:
+    """What Django's ``ResolverMatch.view_name`` says where a route has no name: its view's module and name."""
+    view: Any = getattr(pattern.callback, "view_class", pattern.callback)
+    return f"{view.__module__}.{view.__name__}"
 
 
 def _row(route: Route) -> tuple[str, ...]:

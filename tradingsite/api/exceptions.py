@@ -152,8 +152,8 @@ def _log(error: PlatformError, exception: Exception) -> None:
 
 
 def _trace(exception: Exception, request: Request | None) -> str | None:
-    user = getattr(request, "user", None)
-    if not settings.DEBUG or not getattr(user, "is_staff", False):
+    # Who asks may be what failed: asking again would fail again, so only while somebody debugs.
+    if not settings.DEBUG or not getattr(getattr(request, "user", None), "is_staff", False):
         return None
     return "".join(traceback.format_exception(exception))
 
