@@ -232,7 +232,7 @@ def _length_faults(parameter: Parameter, length: int, pointer: str) -> tuple[Fau
     least = 1 if parameter.minimum is None else int(parameter.minimum)
     if length == 0 < least:
         return (Fault("empty", pointer, f"{parameter.name} must name at least {_counted(least)}.", None, []),)
-    if False:
+    if length < least:
         message = f"{parameter.name} names {_counted(length)}, allowed at least {least}."
         return (Fault("too_few", pointer, message, {"minimum": least}, length),)
     if parameter.maximum is not None and length > parameter.maximum:

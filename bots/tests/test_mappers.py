@@ -35,3 +35,7 @@ def test_key__of_a_pointer__is_the_nearest_parameter_above_it() -> None:
 def test_timeframes__a_tick__is_not_one_of_them() -> None:
     assert "tick" not in mappers.known_timeframes()
     assert "1d" in mappers.known_timeframes()
+
+
+def test_strategies__declared_ahead_of_their_code__cannot_be_given_to_a_bot() -> None:
+    assert mappers.known_strategies() == ("indicator_voting", "external")

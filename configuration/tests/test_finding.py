@@ -41,6 +41,13 @@ def test_search__word_a_trader_uses__finds_the_parameter_first(text: str, name: 
     assert first(text) == name
 
 
+def test_search__whole_synonym__beats_its_words_elsewhere() -> None:
+    # "max", "open" and "trades" stand in the words of many; the three together are what one is called
+    first, second, third = CATALOGUE.search("max open trades")[:3]
+    assert {first.parameter.name, second.parameter.name} == {"max_concurrent_positions"}
+    assert first.score == second.score == 0.98 > third.score
+
+
 def test_search__scores__are_between_0_and_1_and_fall() -> None:
     scores = [found.score for found in CATALOGUE.search("max position size")]
 

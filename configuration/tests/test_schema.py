@@ -132,6 +132,28 @@ def test_step__whole_or_fractional__is_told_where_validators_agree_on_it() -> No
     assert schema.parameter_schema(cents)["x-step"] == 0.01
 
 
+@pytest.mark.parametrize(
+    ("namespace", "name", "value"),
+    [
+        ("indicator_voting", "indicators", []),
+        ("indicator_voting", "indicators", ["RSI", "RSI"]),
+        ("indicator_voting", "indicators", ["FOO"]),
+        ("cross_exchange_spread", "exchanges", ["binance"]),
+        ("cross_exchange_spread", "exchanges", ["binance", " "]),
+        ("trading", "timeframe_weights", {"7m": 1.0}),
+        ("trading", "strategy_weights", {"mine": -0.1}),
+        ("trading", "strategy_weights", {" ": 1.0}),
+        ("trading", "leverage", None),
+        ("trading", "leverage", True),
+        ("bot", "capital", "ten"),
+    ],
+)
+def test_schema__value_of_no_use__is_refused_as_the_judge_does(namespace: str, name: str, value: Any) -> None:
+    parameter = CATALOGUE.get(namespace, name)
+    assert not passes(parameter, value)
+    assert not accepts(parameter, value)
+
+
 def test_schema__unknown_namespace__is_not_found() -> None:
     with pytest.raises(NotFound):
         schema.json_schema("astrology")
