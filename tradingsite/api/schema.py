@@ -85,14 +85,15 @@ def describe_envelope(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     for path in result["paths"].values():
         for method in _METHODS:
             if method in path:
-                _wrap(path[method]["responses"])
+                _wrap(path[method]["responses"], is_plain=path[method].pop("x-plain-answer", False))
     return result
 
 
-def _wrap(responses: dict[str, Any]) -> None:
+def _wrap(responses: dict[str, Any], *, is_plain: bool) -> None:
+    """A plain answer is a file: it has no envelope. An error always has one."""
     for status, response in responses.items():
         content = response.get("content", {}).get("application/json")
-        if status.startswith("2") and content is not None:
+        if status.startswith("2") and content is not None and not is_plain:
             content["schema"] = _envelope(content.get("schema", {}))
     error = {"schema": {"$ref": "#/components/schemas/Error"}}
     responses["default"] = {"description": "Any error", "content": {"application/json": error}}

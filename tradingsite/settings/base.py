@@ -208,6 +208,7 @@ SPECTACULAR_SETTINGS = {
     "TITLE": "tradingsite",
     "DESCRIPTION": "Trading bots, their configuration, market data and backtests.",
     "VERSION": "1",
+    "OAS_VERSION": "3.1.1",
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": ["tradingsite.api.permissions.ByMatrix"],
     "SCHEMA_PATH_PREFIX": r"/api/v1",

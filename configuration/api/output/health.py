@@ -1,12 +1,15 @@
 """How configuration itself does, as JSON."""
 
+from collections.abc import Sequence
 from typing import Any
 
+from configuration.api.output.places import scope_output
 from configuration.catalogue import CATALOGUE
 from configuration.selectors import Checked, Freshness, Reader
+from configuration.selectors.pending import PendingRestart
 
 
-def health_output(fresh: Freshness, checked: Checked | None) -> dict[str, Any]:
+def health_output(fresh: Freshness, checked: Checked | None, waiting: Sequence[PendingRestart]) -> dict[str, Any]:
     """The store of this process, every live reader, and the last check of the ledger."""
     broken = checked is not None and checked.first_bad_version is not None
     lagging = any(reader.lag for reader in fresh.readers)
@@ -31,6 +34,7 @@ def health_output(fresh: Freshness, checked: Checked | None) -> dict[str, Any]:
         "readers": [reader_output(reader) for reader in fresh.readers],
         "is_lagging": lagging,
         "disagreements": [str(one) for one in fresh.disagreements],
+        "pending_restarts": [pending_output(one) for one in waiting],
         "ledger": None if checked is None else ledger_output(checked),
     }
 
@@ -38,6 +42,20 @@ def health_output(fresh: Freshness, checked: Checked | None) -> dict[str, Any]:
 def reader_output(reader: Reader) -> dict[str, Any]:
     """A live process and the version it runs on."""
     return reader._asdict()
+
+
+def pending_output(pending: PendingRestart) -> dict[str, Any]:
+    """A parameter that is decided and not heard yet, and who has to be restarted for it."""
+    return {
+        "bot": pending.bot or None,
+        "name": pending.name,
+        "namespace": pending.namespace,
+        "parameter": pending.parameter,
+        "scope": scope_output(pending.path.narrowest()),
+        "running_value": pending.running_value,
+        "new_value": pending.new_value,
+        "version": pending.version,
+    }
 
 
 def ledger_output(checked: Checked) -> dict[str, Any]:

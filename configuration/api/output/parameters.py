@@ -61,11 +61,9 @@ def found_output(namespace: str, parameter: Parameter, score: float) -> dict[str
     return {
         "namespace": namespace,
         "parameter": parameter.name,
-        "score": score,
+        "score": round(score, 3),
         "title": CATALOGUE.about(namespace).title,
-        "description": parameter.description,
-        "unit": parameter.unit,
-        "risk": parameter.risk,
+        "about": parameter_output(parameter),
         "explain": {
             "method": "GET",
             "path": f"/api/v1/config/explain?namespace={namespace}&parameter={parameter.name}",

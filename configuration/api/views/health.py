@@ -5,23 +5,30 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from configuration import selectors, store
+from configuration.api import examples
 from configuration.api.output.configurations import freshness_output
 from configuration.api.output.health import health_output
 from configuration.api.requests import body, query
+from configuration.api.schemas import answers
+from configuration.api.schemas.describing import described
 from configuration.api.views.base import ConfigurationView, answer, versioned
+from configuration.selectors.pending import pending_restarts
 
 
 class Health(ConfigurationView):
     """The store of the answering process, every live reader with its version, and the last check of the ledger."""
 
+    @described(answer=answers.Health, example=examples.HEALTH)
     def get(self, request: Request) -> Response:
         query.read(request, {})
-        return answer(health_output(selectors.freshness(), selectors.ledger_check()))
+        waiting = pending_restarts()
+        return answer(health_output(selectors.freshness(), selectors.ledger_check(), waiting))
 
 
 class CacheRefresh(ConfigurationView):
     """Read everything anew in the answering process. Others look at the version before each read anyway."""
 
+    @described(answer=answers.Refreshed, example=examples.REFRESHED)
     def post(self, request: Request) -> HttpResponseBase:
         body.refuse_fields(request)
         read = store.refresh()

@@ -5,12 +5,23 @@ from datetime import datetime
 from typing import Any, Final
 
 from django.http.response import HttpResponseBase
+from drf_spectacular.types import OpenApiTypes
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from configuration import documents, selectors, services, store
-from configuration.api import output
+from configuration.api import examples, output
 from configuration.api.requests import body, naming, places, query, wishes
+from configuration.api.schemas import answers, bodies
+from configuration.api.schemas.describing import (
+    ABSENT,
+    CONDITIONS,
+    REFUSED,
+    WRITE_REFUSED,
+    chosen,
+    described,
+    named,
+)
 from configuration.api.views import writing
 from configuration.api.views.base import ConfigurationList, ConfigurationView, answer, versioned
 from configuration.image import Image
@@ -62,11 +73,28 @@ _OPERATION: Final[Mapping[str, body.Field]] = {
     "clear": body.Field((bool,), False),
 }
 MOST_OPERATIONS: Final = 2000
+MOST_CHANGES: Final = 2000
+"""How many changes an answer holds; ``changes_total`` says how many there are."""
 
 
 class Changes(ConfigurationList):
     """The decisions about configuration, newest first; with since_version the newer ones, oldest first."""
 
+    @described(
+        answer=answers.ChangeSet(many=True),
+        example=[examples.CHANGE_SET],
+        reads=(
+            *chosen("namespace", "parameter", "symbol", "side", "bot", "page", "page_size"),
+            named("scope", "The kind of scope.", enum=["global", "symbol", "symbol_side", "bot"]),
+            named("actor", "Who decided, as the ledger names them."),
+            named("source", "admin, api, cli, import, rollback or system."),
+            named("kind", "set, delete, batch, rollback, import or migrate."),
+            named("reason", "Any part of the reason."),
+            named("since", "Decided then or later.", OpenApiTypes.DATETIME),
+            named("until", "Decided before.", OpenApiTypes.DATETIME),
+            named("since_version", "Only newer decisions, oldest first.", OpenApiTypes.INT64),
+        ),
+    )
     def get(self, request: Request) -> Response:
         asked = query.read(request, _SOUGHT, pages=self.paginator)
         if asked["side"] and not asked["symbol"]:
@@ -81,6 +109,7 @@ class Changes(ConfigurationList):
 class OneChange(ConfigurationView):
     """One decision: every value before and after, its place in the chain, and the call that takes it back."""
 
+    @described(answer=answers.WholeChangeSet, example=examples.WHOLE_CHANGE_SET, refused={404: ABSENT, 422: REFUSED})
     def get(self, request: Request, version: int) -> Response:
         query.read(request, {})
         return answer(output.whole_change_set_output(selectors.decision(version)))
@@ -89,6 +118,18 @@ class OneChange(ConfigurationView):
 class Diff(ConfigurationList):
     """What is in force differently: between two versions or instants, or between two scopes."""
 
+    @described(
+        answer=answers.Diff,
+        example=examples.DIFF,
+        reads=(
+            named("from", "A version, or an instant with its time zone."),
+            named("to", "The same; now where it is left out."),
+            named("from_scope", "global, symbol:AAPL, symbol_side:AAPL/LONG or bot:<id>, compared with to_scope."),
+            named("to_scope", "The other scope."),
+            *chosen("namespace", "symbol", "side", "bot", "page", "page_size"),
+        ),
+        refused={404: ABSENT, 422: REFUSED},
+    )
     def get(self, request: Request) -> Response:
         asked = query.read(request, _COMPARED, pages=self.paginator)
         found, sides = _compared(asked)
@@ -103,6 +144,14 @@ class Diff(ConfigurationList):
 class Rollback(ConfigurationView):
     """Take decisions back: to a version, to just before one, or one alone. A new decision; nothing is erased."""
 
+    @described(
+        body=bodies.RollbackBody,
+        body_example=examples.ROLLBACK_BODY,
+        answer=answers.Decided,
+        example=examples.ROLLED_BACK,
+        reads=CONDITIONS,
+        refused=WRITE_REFUSED,
+    )
     def post(self, request: Request) -> HttpResponseBase:
         wish = wishes.wished(request, _ROLLBACK)
         scope, faults = _optional_scope(wish.asked["scope"])
@@ -128,6 +177,14 @@ class Rollback(ConfigurationView):
 class Batch(ConfigurationView):
     """Many changes over many scopes and namespaces as one decision: all of them, or none."""
 
+    @described(
+        body=bodies.BatchBody,
+        body_example=examples.BATCH_BODY,
+        answer=answers.Decided,
+        example=examples.DECIDED,
+        reads=CONDITIONS,
+        refused=WRITE_REFUSED,
+    )
     def post(self, request: Request) -> HttpResponseBase:
         wish = wishes.wished(request, _BATCH)
         operations, faults = _operations(wish.asked["operations"])
@@ -142,6 +199,7 @@ class Batch(ConfigurationView):
 class OneSnapshot(ConfigurationView):
     """Every value of a snapshot with its origin, who set it, why and when."""
 
+    @described(answer=answers.SnapshotExplained, example=examples.SNAPSHOT, refused={404: ABSENT, 422: REFUSED})
     def get(self, request: Request, hash: str) -> Response:
         query.read(request, {})
         content = selectors.snapshot(hash)
@@ -153,25 +211,22 @@ class OneSnapshot(ConfigurationView):
 
 def decided(version: int, changes: Sequence[services.Changed], *, action: str, **more: Any) -> Response:
     """What a decision over several scopes did."""
-    data = {"version": version, "changes": [output.changed_output(change) for change in changes], **more}
-    if changes:
-        data["undo"] = output.undo_call(version)
-    return versioned(store.current(), answer(data, action=action if changes else "none"))
+    told = _decision_output(version, changes, more)
+    return versioned(store.current(), answer(told, action=action if changes else "none"))
 
 
 def foreseen(preview: services.Preview, told: Mapping[str, Any], *, action: str, **more: Any) -> Response:
     """What a decision over several scopes would do."""
     changes = preview.plan.changes
-    head = store.current().version
-    data = {
-        "version": head + 1 if changes else head,
-        "changes": [output.changed_output(change) for change in changes],
-        **more,
-        "preview": told,
-    }
-    if changes:
-        data["undo"] = output.undo_call(head + 1)
+    version = preview.version + 1 if changes else preview.version
+    data = {**_decision_output(version, changes, more), "preview": told}
     return answer(data, action=action if changes else "none", validation="passed")
+
+
+def _decision_output(version: int, changes: Sequence[services.Changed], more: Mapping[str, Any]) -> dict[str, Any]:
+    shown = [output.changed_output(change) for change in changes[:MOST_CHANGES]]
+    undo = {"undo": output.undo_call(version)} if changes else {}
+    return {"version": version, "changes": shown, "changes_total": len(changes), **more, **undo}
 
 
 def _operations(given: Sequence[Any]) -> tuple[list[services.Operation], list[Fault]]:

@@ -7,8 +7,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from configuration import schema
-from configuration.api import output
+from configuration.api import examples, output
 from configuration.api.requests import places, query
+from configuration.api.schemas import answers
+from configuration.api.schemas.describing import ABSENT, REFUSED, chosen, described, named
 from configuration.api.views.base import ConfigurationView, answer
 from configuration.api.views.scopes import ScopeView
 from configuration.catalogue import CATALOGUE, TRADING, Namespace
@@ -29,6 +31,16 @@ class Described(ConfigurationView):
 class NamespaceSchema(Described):
     """Every parameter with its type, limits, unit and words; as JSON Schema 2020-12 with ?format=jsonschema."""
 
+    @described(
+        answer=answers.Schema,
+        example=examples.SCHEMA,
+        metadata={"total_parameters": 31, "extra_parameters": 6},
+        reads=(
+            named("format", "jsonschema: one JSON Schema 2020-12 instead of a list.", enum=["list", "jsonschema"]),
+            *chosen("extras"),
+        ),
+        refused={404: ABSENT, 422: REFUSED},
+    )
     def get(self, request: Request, **path: str) -> Response:
         asked = query.read(request, {"format": query.choice("list", "jsonschema"), **_EXTRAS})
         about = self.named()
@@ -38,13 +50,20 @@ class NamespaceSchema(Described):
         groups: dict[str, int] = {}
         for parameter in chosen:
             groups[parameter.group] = groups.get(parameter.group, 0) + 1
-        described = [output.parameter_output(parameter) for parameter in chosen]
-        return answer(described, **_counts(about), groups=groups, catalogue=CATALOGUE.fingerprint)
+        told = [output.parameter_output(parameter) for parameter in chosen]
+        return answer(told, **_counts(about), groups=groups, catalogue=CATALOGUE.fingerprint)
 
 
 class NamespaceDefaults(Described):
     """The default of every parameter."""
 
+    @described(
+        answer=answers.Defaults,
+        example=examples.DEFAULTS,
+        metadata={"total_parameters": 31, "extra_parameters": 6},
+        reads=chosen("extras"),
+        refused={404: ABSENT, 422: REFUSED},
+    )
     def get(self, request: Request, **path: str) -> Response:
         asked = query.read(request, _EXTRAS)
         about = self.named()
@@ -64,6 +83,7 @@ class NamespaceConfiguration(ScopeView):
 class Namespaces(ConfigurationView):
     """Every namespace: what it is, where it is described, read and changed."""
 
+    @described(answer=answers.NamespaceDescribed(many=True), example=examples.NAMESPACES)
     def get(self, request: Request) -> Response:
         query.read(request, {})
         known = [output.namespace_output(CATALOGUE.about(name)) for name in CATALOGUE.namespaces()]
@@ -73,6 +93,14 @@ class Namespaces(ConfigurationView):
 class Search(ConfigurationView):
     """Parameters by name, by what else people call them, or by meaning: ?q=stop loss."""
 
+    @described(
+        answer=answers.Found(many=True),
+        example=examples.FOUND,
+        reads=(
+            named("q", "One or more words: a name, a synonym, what it is about."),
+            named("limit", "How many at most, 20 where it is left out.", int),
+        ),
+    )
     def get(self, request: Request) -> HttpResponseBase:
         asked = query.read(request, {"q": query.text, "limit": query.whole(1, 100)})
         found = CATALOGUE.search(asked["q"] or "")

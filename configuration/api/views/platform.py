@@ -8,8 +8,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from configuration import services, store
-from configuration.api import output, sections
+from configuration.api import examples, output, sections
 from configuration.api.requests import body, query, wishes
+from configuration.api.schemas import answers, bodies
+from configuration.api.schemas.describing import CONDITIONS, WRITE_REFUSED, chosen, described
 from configuration.api.views import writing
 from configuration.api.views.base import ConfigurationView, actor_of, answer, unchanged, versioned
 from configuration.scopes import GLOBAL
@@ -27,6 +29,7 @@ _SECTIONS: Final[Mapping[str, body.Field]] = {
 class Platform(ConfigurationView):
     """Every section with its values in force; PUT changes the fields it names and leaves the others."""
 
+    @described(answer=answers.PlatformConfiguration, example=examples.PLATFORM, reads=chosen("If-None-Match"))
     def get(self, request: Request) -> HttpResponseBase:
         query.read(request, {})
         read = store.read()
@@ -34,6 +37,14 @@ class Platform(ConfigurationView):
             read, sections.values(read.image)
         )
 
+    @described(
+        body=bodies.PlatformBody,
+        body_example=examples.PLATFORM_BODY,
+        answer=answers.PlatformUpdated,
+        example=examples.PLATFORM_UPDATED,
+        reads=CONDITIONS,
+        refused=WRITE_REFUSED,
+    )
     def put(self, request: Request) -> HttpResponseBase:
         wish = wishes.wished(request, _SECTIONS)
         operations, faults = _asked(request)
@@ -48,6 +59,7 @@ class Platform(ConfigurationView):
 class PlatformDefaults(ConfigurationView):
     """The documented defaults by section."""
 
+    @described(answer=answers.PlatformSections, example=examples.PLATFORM_DEFAULTS)
     def get(self, request: Request) -> Response:
         query.read(request, {})
         return answer(sections.defaults())
@@ -56,6 +68,12 @@ class PlatformDefaults(ConfigurationView):
 class PlatformValidate(ConfigurationView):
     """Whether a PUT with this body would pass: always 200, with every fault. Writes nothing."""
 
+    @described(
+        body=bodies.PlatformBody,
+        body_example=examples.PLATFORM_BODY,
+        answer=answers.PlatformJudged,
+        example=examples.PLATFORM_JUDGED,
+    )
     def post(self, request: Request) -> Response:
         read = body.read(request, _SECTIONS)
         operations, faults = _asked(request)
@@ -67,6 +85,7 @@ class PlatformValidate(ConfigurationView):
 class PlatformReload(ConfigurationView):
     """Read everything anew from the database; other processes look at its version before each read anyway."""
 
+    @described(answer=answers.PlatformConfiguration, example=examples.PLATFORM)
     def post(self, request: Request) -> HttpResponseBase:
         body.refuse_fields(request)
         read = store.refresh()
@@ -76,6 +95,14 @@ class PlatformReload(ConfigurationView):
 class PlatformReset(ConfigurationView):
     """Let every field be its default again, or what the environment supplies."""
 
+    @described(
+        body=bodies.ResetBody,
+        body_example=examples.RESET_BODY,
+        answer=answers.PlatformUpdated,
+        example=examples.PLATFORM_UPDATED,
+        reads=CONDITIONS,
+        refused=WRITE_REFUSED,
+    )
     def post(self, request: Request) -> HttpResponseBase:
         wish = wishes.wished(request, body.WRITING)
         operations = [services.ClearScope(GLOBAL, namespace) for namespace in sections.NAMESPACES]

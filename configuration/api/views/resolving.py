@@ -7,8 +7,10 @@ from django.http.response import HttpResponseBase
 from rest_framework.request import Request
 
 from configuration import selectors, store
-from configuration.api import output
+from configuration.api import examples, output
 from configuration.api.requests import naming, places, query
+from configuration.api.schemas import answers
+from configuration.api.schemas.describing import ABSENT, REFUSED, chosen, described
 from configuration.api.views.base import ConfigurationView, answer, unchanged, versioned
 from configuration.catalogue import TRADING
 from configuration.image import Image, Path
@@ -29,6 +31,12 @@ _PLACE: Final[Mapping[str, query.Reader]] = {
 class Resolve(ConfigurationView):
     """Every value in force for a symbol, a side or a bot on them; explain=full adds who decided, and what it beats."""
 
+    @described(
+        answer=answers.ResolvedConfiguration,
+        example=examples.RESOLVED,
+        reads=chosen(*_PLACE, "explain", "If-None-Match"),
+        refused={404: ABSENT, 422: REFUSED},
+    )
     def get(self, request: Request) -> HttpResponseBase:
         asked = query.read(request, {**_PLACE, "explain": query.choice("full")})
         scope, read = _asked_for(asked)
@@ -54,6 +62,12 @@ class Resolve(ConfigurationView):
 class Explain(ConfigurationView):
     """Why one value is what it is, in full, and the calls that change it, undo it or show its history."""
 
+    @described(
+        answer=answers.Explanation,
+        example=examples.EXPLANATION,
+        reads=chosen(*_PLACE, "parameter"),
+        refused={404: ABSENT, 422: REFUSED},
+    )
     def get(self, request: Request) -> HttpResponseBase:
         asked = query.read(request, {**_PLACE, "parameter": query.text})
         scope, read = _asked_for(asked)

@@ -8,8 +8,22 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from configuration import selectors, services, store
-from configuration.api import output
+from configuration.api import examples, output
 from configuration.api.requests import places, query, wishes
+from configuration.api.schemas import answers, bodies
+from configuration.api.schemas.describing import (
+    ABSENT,
+    CLEARING,
+    CLEARS,
+    CONDITIONS,
+    GETS,
+    MERGES,
+    REFUSED,
+    REPLACES,
+    WRITE_REFUSED,
+    chosen,
+    described,
+)
 from configuration.api.views import writing
 from configuration.api.views.base import ConfigurationView, answer, now, unchanged, versioned
 from configuration.planning import Changed
@@ -38,6 +52,14 @@ class ScopeView(ConfigurationView):
         except PlatformError:  # the path is what was refused
             return "", None
 
+    @described(
+        answer=answers.Configuration,
+        example=examples.CONFIGURATION,
+        metadata=examples.SCOPE_METADATA,
+        reads=chosen("If-None-Match"),
+        refused={404: ABSENT, 422: REFUSED},
+        description=GETS,
+    )
     def get(self, request: Request, **path: str) -> HttpResponseBase:
         query.read(request, {})
         namespace, scope = self.place()
@@ -45,11 +67,29 @@ class ScopeView(ConfigurationView):
         known = None if read.is_degraded else unchanged(request, read.image)
         return known or self.told(namespace, scope, read, action="get")
 
+    @described(
+        body=bodies.ScopeBody,
+        body_example=examples.SCOPE_BODY,
+        answer=answers.ConfigurationWritten,
+        example=examples.WRITTEN,
+        reads=CONDITIONS,
+        refused=WRITE_REFUSED,
+        description=MERGES,
+    )
     def post(self, request: Request, **path: str) -> HttpResponseBase:
         namespace, scope = self.place()
         wish = wishes.merging(request)
         return self.write(request, wish, list(_merging(namespace, scope, wish.asked["parameters"])))
 
+    @described(
+        body=bodies.ScopeBody,
+        body_example=examples.SCOPE_BODY,
+        answer=answers.ConfigurationWritten,
+        example=examples.WRITTEN,
+        reads=CONDITIONS,
+        refused=WRITE_REFUSED,
+        description=REPLACES,
+    )
     def put(self, request: Request, **path: str) -> HttpResponseBase:
         namespace, scope = self.place()
         wish = wishes.replacing(request)
@@ -57,6 +97,13 @@ class ScopeView(ConfigurationView):
         clearing = services.ClearScope(scope, namespace, "/parameters")
         return self.write(request, wish, [clearing, *_merging(namespace, scope, posted)])
 
+    @described(
+        answer=answers.ConfigurationWritten,
+        example=examples.CLEARED,
+        reads=(*CLEARING, *CONDITIONS),
+        refused=WRITE_REFUSED,
+        description=CLEARS,
+    )
     def delete(self, request: Request, **path: str) -> HttpResponseBase:
         namespace, scope = self.place()
         wish = wishes.clearing(request)

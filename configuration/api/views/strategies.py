@@ -3,12 +3,28 @@
 from typing import Any
 
 from django.http.response import HttpResponseBase
+from drf_spectacular.utils import extend_schema_view
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from configuration import selectors, store
-from configuration.api import output
+from configuration.api import examples, output
 from configuration.api.requests import places, query
+from configuration.api.schemas import answers, bodies
+from configuration.api.schemas.describing import (
+    ABSENT,
+    CLEARING,
+    CLEARS,
+    CONDITIONS,
+    GETS,
+    MERGES,
+    REFUSED,
+    REPLACES,
+    WRITE_REFUSED,
+    chosen,
+    described,
+    named,
+)
 from configuration.api.views.base import ConfigurationView, answer, unchanged, versioned
 from configuration.api.views.namespaces import NamespaceDefaults, NamespaceSchema
 from configuration.api.views.scopes import ScopeView
@@ -22,6 +38,7 @@ LARGEST_AUDIT = 1000
 class Strategies(ConfigurationView):
     """Every strategy, installed or declared ahead of its code, and where it is overridden."""
 
+    @described(answer=answers.Strategy(many=True), example=examples.STRATEGIES, reads=chosen("If-None-Match"))
     def get(self, request: Request) -> HttpResponseBase:
         query.read(request, {})
         image = store.read().image
@@ -46,6 +63,40 @@ class StrategyDefaults(NamespaceDefaults):
         return {"strategy_id": about.name, "strategy_name": about.title}
 
 
+@extend_schema_view(
+    get=described(
+        answer=answers.Configuration,
+        example=examples.STRATEGY_CONFIGURATION,
+        reads=chosen("If-None-Match"),
+        refused={404: ABSENT, 422: REFUSED},
+        description=GETS,
+    ),
+    post=described(
+        body=bodies.ScopeBody,
+        body_example=examples.STRATEGY_BODY,
+        answer=answers.ConfigurationWritten,
+        example=examples.STRATEGY_WRITTEN,
+        reads=CONDITIONS,
+        refused=WRITE_REFUSED,
+        description=MERGES,
+    ),
+    put=described(
+        body=bodies.ScopeBody,
+        body_example=examples.STRATEGY_BODY,
+        answer=answers.ConfigurationWritten,
+        example=examples.STRATEGY_WRITTEN,
+        reads=CONDITIONS,
+        refused=WRITE_REFUSED,
+        description=REPLACES,
+    ),
+    delete=described(
+        answer=answers.ConfigurationWritten,
+        example=examples.STRATEGY_WRITTEN,
+        reads=(*CLEARING, *CONDITIONS),
+        refused=WRITE_REFUSED,
+        description=CLEARS,
+    ),
+)
 class StrategyConfiguration(ScopeView):
     """A strategy's configuration: global, or of one symbol."""
 
@@ -59,6 +110,15 @@ class StrategyConfiguration(ScopeView):
 class StrategyAudit(ConfigurationView):
     """Who changed a strategy's configuration, when and why, newest first, each scope before and after."""
 
+    @described(
+        answer=answers.AuditEntry(many=True),
+        example=examples.AUDIT,
+        reads=(
+            *chosen("symbol"),
+            named("limit", "How many at most, 1 to 1000; 100 where it is left out.", int),
+        ),
+        refused={404: ABSENT, 422: REFUSED},
+    )
     def get(self, request: Request, strategy_id: str) -> Response:
         about = places.strategy_of(strategy_id)
         asked = query.read(request, {"symbol": query.upper, "limit": query.whole(1, LARGEST_AUDIT)})

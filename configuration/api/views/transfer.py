@@ -11,7 +11,19 @@ from rest_framework.request import Request
 from rest_framework.settings import api_settings
 
 from configuration import documents, selectors, services
+from configuration.api import examples
 from configuration.api.requests import body, places, query, wishes
+from configuration.api.schemas import answers, bodies
+from configuration.api.schemas.describing import (
+    ABSENT,
+    CONDITIONS,
+    REFUSED,
+    WRITE_REFUSED,
+    chosen,
+    described,
+    document,
+    named,
+)
 from configuration.api.views import writing
 from configuration.api.views.base import ConfigurationView
 from configuration.api.views.ledger import decided, foreseen
@@ -50,6 +62,17 @@ class Export(ConfigurationView):
 
     renderer_classes = (*_ENVELOPED, YamlRenderer)
 
+    @document(
+        example=examples.DOCUMENT,
+        text=examples.DOCUMENT_YAML,
+        reads=(
+            named("format", "yaml where it is left out.", enum=["yaml", "json"]),
+            named("namespace", "One or more, separated by commas; all where it is left out."),
+            named("scope", "Only these: global, symbol:AAPL, symbol_side:AAPL/LONG, separated by commas."),
+            *chosen("at_version"),
+        ),
+        refused={404: ABSENT, 422: REFUSED},
+    )
     def get(self, request: Request) -> HttpResponseBase:
         asked = query.read(request, _EXPORTED)
         document = selectors.exported(
@@ -70,6 +93,14 @@ class Import(ConfigurationView):
 
     body_limit_bytes = _LARGEST_BODY
 
+    @described(
+        body=bodies.ImportBody,
+        body_example=examples.IMPORT_BODY,
+        answer=answers.Decided,
+        example=examples.IMPORTED,
+        reads=CONDITIONS,
+        refused=WRITE_REFUSED,
+    )
     def post(self, request: Request) -> HttpResponseBase:
         wish = wishes.wished(request, _IMPORTED)
         mode, document = wish.asked["mode"], wish.asked["document"]
