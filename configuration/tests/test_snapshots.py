@@ -51,6 +51,16 @@ def test_snapshot__unrelated_change__keeps_its_hash() -> None:
     assert selectors.head().version == 2
 
 
+def test_snapshot__extra_that_nothing_reads__is_left_out_and_setting_it_keeps_the_hash() -> None:
+    before = selectors.snapshot_for(some_bot())
+
+    put(GLOBAL, max_leverage_bound=5)
+
+    after = selectors.snapshot_for(some_bot())
+    assert after.hash == before.hash
+    assert "trading.max_leverage_bound" not in after.content["nodes"][""]
+
+
 def test_snapshot__one_parameter_of_one_side__changes_exactly_that_entry() -> None:
     before = selectors.snapshot_for(some_bot("AAPL", "MSFT"))
     put(side_scope("AAPL", "LONG"), leverage=20)
