@@ -472,6 +472,22 @@ SETTINGS: tuple[Setting, ...] = (
         is_secret=True,
     ),
     Setting(
+        "API_READS_PER_MINUTE",
+        "Reads through the API that one user or token may send in a minute, counted by each web process.",
+        "a whole number from 0 to 1000000, 0 for no limit; not set means 6000",
+        "6000",
+        _whole(0, 1_000_000),
+        is_required=False,
+    ),
+    Setting(
+        "API_WRITES_PER_MINUTE",
+        "Writes through the API that one user or token may send in a minute, counted by each web process.",
+        "a whole number from 0 to 1000000, 0 for no limit; not set means 1200",
+        "1200",
+        _whole(0, 1_000_000),
+        is_required=False,
+    ),
+    Setting(
         "TRADINGSITE_REPLAY_BARS_PER_SECOND",
         "How fast stored bars are fed to bots, until another pace is set for a timeframe.",
         "a number from 0.1 to 1000, with at most 3 decimals",

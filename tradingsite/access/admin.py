@@ -1,6 +1,6 @@
 """Tokens and scope patterns in the admin. A token is made by the service and its value shown once, in the answer."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
@@ -48,7 +48,7 @@ class Tokens(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's is not gen
         "last_used_at",
         "revoked_at",
     )
-    actions: ClassVar[tuple[str, ...]] = ("revoke",)
+    actions = ("revoke",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ApiToken]:
         rows = super().get_queryset(request)

@@ -54,6 +54,6 @@ def take(key: tuple[str, str], *, per_minute: int, now: float) -> float:
 
 
 def _principal(request: Request) -> str:
-    if request.auth is not None:
-        return f"token {request.auth.id}"
+    if token := getattr(request.auth, "id", None):
+        return f"token {token}"
     return f"user {request.user.pk}" if request.user.is_authenticated else f"address {request.META.get('REMOTE_ADDR')}"

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from http.cookies import SimpleCookie
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -124,7 +125,7 @@ def undone() -> Iterator[list[str]]:
 
 
 def asked(client: Client, method: str, address: str) -> Any:
-    cookies = client.cookies.copy()
+    cookies = SimpleCookie({name: one.value for name, one in client.cookies.items()})
     body = {} if method == "GET" else {"data": "{}", "content_type": "application/json"}
     answer = getattr(client, method.lower())(address, **body)
     client.cookies = cookies

@@ -1,6 +1,7 @@
 """Who a request comes from: roles give risks, groups give places, tokens never more than their owner has."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import AnonymousUser, Group, User
@@ -57,7 +58,7 @@ def test_role__of_nobody_and_of_who_has_left__is_none() -> None:
     assert [selectors.role_of(one) for one in (AnonymousUser(), gone, boss)] == [Role.NONE] * 3
 
 
-def test_standing__asked_again_of_one_request__costs_one_query(django_assert_num_queries) -> None:
+def test_standing__asked_again_of_one_request__costs_one_query(django_assert_num_queries: Any) -> None:
     user = a_person("ann", role="operator")
     with django_assert_num_queries(1):
         assert selectors.standing(user) == selectors.standing(user)

@@ -57,8 +57,9 @@ def test_request__beyond_the_share__answers_429_and_says_when_to_come_back(setti
     assert answer.json()["error"]["code"] == "RATE_LIMITED"
     assert 1 <= int(answer["Retry-After"]) <= 30
     # Writes have a share of their own, and so has everybody else.
-    body = {"data": "{}", "content_type": "application/json"}
-    assert [client.post("/api/v1/config/trading", **body).status_code for _ in range(2)] == [422, 429]
+    wrong = {"parameters": 7}
+    answers = [client.post("/api/v1/config/trading", wrong, content_type="application/json") for _ in range(2)]
+    assert [one.status_code for one in answers] == [422, 429]
     other = Client()
     other.force_login(a_person("bob"))
     assert other.get(address).status_code == 200
