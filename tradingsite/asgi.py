@@ -9,9 +9,13 @@ from tradingsite import deployment
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", deployment.load().settings_module)
 
-from channels.routing import ProtocolTypeRouter
 from django.core.asgi import get_asgi_application
+
+# Sets Django up; what follows imports models.
+django_application = get_asgi_application()
+
+from channels.routing import ProtocolTypeRouter
 
 from tradingsite import routing
 
-application = ProtocolTypeRouter({"http": get_asgi_application(), "websocket": routing.websocket})
+application = ProtocolTypeRouter({"http": django_application, "websocket": routing.websocket})

@@ -17,8 +17,11 @@ _GRACE_SECONDS = 2
 def main() -> None:
     settings = deployment.load_or_exit()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", settings.settings_module)
-    from tradingsite.asgi import application  # noqa: I001, PLC0415  first of all: it sets Django up
+    import django  # noqa: PLC0415  the settings module is known only now
+
+    django.setup()
     from configuration import listening  # noqa: PLC0415
+    from tradingsite.asgi import application  # noqa: PLC0415
 
     # uvicorn repeats the signal that stopped it: then there is still something to put away.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
