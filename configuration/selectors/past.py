@@ -13,9 +13,8 @@ from typing import Any, Final, NamedTuple
 from django.db import connection
 from django.db.models import Prefetch, QuerySet
 
-from configuration import canonical, store
+from configuration import canonical, environment, store
 from configuration.catalogue import CATALOGUE, Catalogue
-from configuration.environment import Supplied
 from configuration.image import Image, Path, Place, Stored
 from configuration.models import CatalogueEdition, Change, ChangeSet
 from configuration.scopes import Resolved, Scope
@@ -189,7 +188,7 @@ _FORWARD: Final = f"""
     )
     SELECT {_KEY}, new::text, version
     FROM last JOIN configuration_change USING ({_KEY}, version)
-    WHERE op = 'set'
+    WHERE op = 'set' AND configuration_change.version <= %(version)s
 """  # noqa: S608  our own column names
 
 # What is in force now, except where something changed later: there, what the first such change replaced.
@@ -203,7 +202,7 @@ _BACKWARD: Final = f"""
     )
     SELECT {_KEY}, old::text, old_version
     FROM later JOIN configuration_change USING ({_KEY}, version)
-    WHERE old_version > 0
+    WHERE old_version > 0 AND configuration_change.version > %(version)s
     UNION ALL
     SELECT {_KEY}, value::text, configuration_override.version
     FROM configuration_override LEFT JOIN later USING ({_KEY})
@@ -272,11 +271,13 @@ def typed(catalogue: Catalogue, namespace: str, name: str, value: Any) -> Any:
     return value
 
 
-def todays(catalogue: Catalogue, environment: Mapping[tuple[str, str], Supplied]) -> dict[tuple[str, str], Supplied]:
+def todays(
+    catalogue: Catalogue, given: Mapping[tuple[str, str], environment.Supplied]
+) -> dict[tuple[str, str], environment.Supplied]:
     """Today's variables, as far as the parameters of then read them."""
-    found: dict[tuple[str, str], Supplied] = {}
-    for key, supplied in environment.items():
+    found: dict[tuple[str, str], environment.Supplied] = {}
+    for key, supplied in given.items():
         parameter = catalogue.find(*key)
-        if parameter is not None and supplied.name in (parameter.environment, *parameter.environment_aliases):
+        if parameter is not None and supplied.name in environment.names(parameter):
             found[key] = supplied
     return found
