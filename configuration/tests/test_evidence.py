@@ -285,6 +285,13 @@ def test_verify__version_rewritten_and_sealed_by_the_rules__names_it(ledger: Non
     assert first_bad(tmp_path) == (3, 3)
 
 
+def test_verify__hash_of_the_last_version_and_of_the_head_altered__names_it(ledger: None, tmp_path: Path) -> None:
+    with tampering() as cursor:  # no later version is chained to it, and the head agrees
+        cursor.execute("UPDATE configuration_changeset SET hash = %s WHERE version = 5", ["0" * 64])
+        cursor.execute("UPDATE configuration_confighead SET hash = %s", ["0" * 64])
+    assert first_bad(tmp_path) == (5, 5)
+
+
 def test_verify__first_version_chained_to_something__names_it(ledger: None, tmp_path: Path) -> None:
     with tampering():
         made_up = forge(1, like=1, prev_hash="0" * 64)
