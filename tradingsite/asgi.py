@@ -14,8 +14,8 @@ from django.core.asgi import get_asgi_application
 # Sets Django up; what follows imports models.
 django_application = get_asgi_application()
 
-from channels.routing import ProtocolTypeRouter
+from channels.routing import ProtocolTypeRouter  # noqa: E402
 
-from tradingsite import routing
+from tradingsite import routing  # noqa: E402
 
 application = ProtocolTypeRouter({"http": django_application, "websocket": routing.websocket})

@@ -7,6 +7,8 @@ import pytest
 import redis
 from django.test import Client
 
+from configuration import store
+from configuration.tests.test_freshness import locked
 from tests.people import a_person
 from tradingsite.health import components, heartbeats
 from tradingsite.health.components import HEALTHY, NOT_INITIALIZED, UNHEALTHY, Component, Finding
@@ -156,3 +158,42 @@ def test_heartbeats__redis_error_inside_a_worker__is_not_raised(unreachable_redi
     with pytest.raises(redis.RedisError):
         heartbeats.beat("beat")
     heartbeats.try_beat("beat")
+
+
+def test_examine__what_a_part_needs_is_sick__asks_it_what_it_knows_alone() -> None:
+    asked: list[str] = []
+    parts = [
+        part("database", UNHEALTHY, asked=asked),
+        Component("configuration", lambda: Finding(UNHEALTHY), ("database",), without=lambda: Finding(HEALTHY)),
+        part("reader", HEALTHY, "configuration", asked=asked),
+    ]
+    assert components.examine(parts)["configuration"].status == HEALTHY
+    assert asked == ["database", "reader"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_configuration__degraded__is_unhealthy_and_staff_learn_version_and_age(
+    client: Client, monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    # 001-36. Given: the head was read, then the clock goes on by more than is allowed and the head stops answering
+    settings.CONFIG_CACHE_TTL_SECONDS = 60
+    settings.CONFIG_DATABASE_TIMEOUT_MS = 50
+    now = [1000.0]
+    monkeypatch.setattr(store._shared, "clock", lambda: now[0])
+    store.forget()
+    client.force_login(a_person("s", role="operator", password="x", is_staff=True))
+    told = client.get("/health").json()["data"]["components"]["configuration"]
+    assert (told["status"], told["version"], told["is_degraded"], told["age_s"]) == ("healthy", 0, False, 0.0)
+    assert told["confirmed_at"] is not None
+    # When
+    now[0] += 75
+    with locked("configuration_confighead"):
+        told = client.get("/health").json()["data"]["components"]["configuration"]
+    # Then
+    assert (told["status"], told["is_degraded"], told["age_s"]) == ("unhealthy", True, 75.0)
+    assert told["error"] == "degraded: version 0 was last confirmed 75 s ago"
+    now[0] += 10
+    assert components._configuration().status == HEALTHY
+    assert components._configuration_unasked().facts["version"] == 0
+    store.forget()
+    assert components._configuration_unasked().status == NOT_INITIALIZED

@@ -4,7 +4,8 @@ import contextlib
 import os
 from collections.abc import Callable, Mapping
 from functools import cache
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import redis
 from django.conf import settings
@@ -12,6 +13,7 @@ from django.db import Error as DatabaseFailure
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
+from configuration import selectors as configuration
 from tradingsite.health import heartbeats
 
 HEALTHY = "healthy"
@@ -24,18 +26,20 @@ _SILENCE_SECONDS = 20
 
 
 class Finding(NamedTuple):
-    """One component's status, with what is wrong in words for staff."""
+    """One component's status, with what is wrong in words for staff, and further facts for them."""
 
     status: str
     error: str = ""
+    facts: Mapping[str, Any] = MappingProxyType({})
 
 
 class Component(NamedTuple):
-    """``check`` is only called when everything in ``needs`` is healthy."""
+    """``check`` is only called when everything in ``needs`` is healthy; else ``without``, which asks nobody."""
 
     name: str
     check: Callable[[], Finding]
     needs: tuple[str, ...] = ()
+    without: Callable[[], Finding] | None = None
 
 
 def components() -> list[Component]:
@@ -43,6 +47,7 @@ def components() -> list[Component]:
     found = [
         Component("database", _database),
         Component("migrations", _migrations, ("database",)),
+        Component("configuration", _configuration, ("migrations",), without=_configuration_unasked),
         Component("redis", _redis),
         Component("data_directory", lambda: _directory(settings.DATA_DIR, os.R_OK | os.X_OK, "read")),
         Component("results_directory", lambda: _directory(settings.RESULTS_DIR, os.W_OK | os.X_OK, "written")),
@@ -63,7 +68,9 @@ def examine(parts: list[Component]) -> dict[str, Finding]:
     found: dict[str, Finding] = {}
     for part in parts:
         sick = [name for name in part.needs if found[name].status != HEALTHY]
-        if sick:
+        if sick and part.without is not None:
+            found[part.name] = part.without()
+        elif sick:
             found[part.name] = Finding(UNHEALTHY, f"needs {', '.join(sick)}, which is not healthy")
         else:
             found[part.name] = part.check()
@@ -111,6 +118,34 @@ def _unapplied() -> int:
 @cache
 def _is_migrated() -> bool:
     return True
+
+
+def _configuration() -> Finding:
+    try:
+        return _found(configuration.freshness())
+    except DatabaseFailure as error:
+        return Finding(UNHEALTHY, _first_line(error))
+
+
+def _configuration_unasked() -> Finding:
+    """The database is sick: what this process still serves, and for how long nothing has confirmed it."""
+    return _found(configuration.freshness(is_asking=False))
+
+
+def _found(fresh: configuration.Freshness) -> Finding:
+    facts = {
+        "version": fresh.version,
+        "confirmed_at": fresh.confirmed_at and fresh.confirmed_at.isoformat(),
+        "age_s": None if fresh.age_s is None else round(fresh.age_s, 1),
+        "is_degraded": fresh.is_degraded,
+        "readers": len(fresh.readers),
+    }
+    if fresh.version is None:
+        return Finding(NOT_INITIALIZED, "nothing was read yet", facts)
+    if fresh.is_degraded:
+        age = f"{fresh.age_s:.0f} s ago" if fresh.age_s is not None else "never"
+        return Finding(UNHEALTHY, f"degraded: version {fresh.version} was last confirmed {age}", facts)
+    return Finding(HEALTHY, " ".join(str(one) for one in fresh.disagreements), facts)
 
 
 def _redis() -> Finding:

@@ -62,7 +62,7 @@ def _is_staff(request: HttpRequest, found: dict[str, components.Finding]) -> boo
 def _shown(part: components.Component, finding: components.Finding, *, is_staff: bool) -> dict[str, Any]:
     if not is_staff:
         return {"status": finding.status}
-    return {"status": finding.status, "error": finding.error, "dependencies": list(part.needs)}
+    return {"status": finding.status, "error": finding.error, "dependencies": list(part.needs), **finding.facts}
 
 
 def _totals(found: dict[str, components.Finding]) -> dict[str, int]:
