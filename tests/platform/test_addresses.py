@@ -32,6 +32,9 @@ SAMPLES: dict[str, Any] = {
     "hash": "0" * 64,
     "symbol": "ACME",
     "side": "LONG",
+    "namespace": "bot",
+    "strategy_id": "external",
+    "version": 1,
 }
 # A body in which nothing is wrong, where one is judged before the thing is looked for.
 SOUND = {"dataset-studies": '{"name": "sma"}'}

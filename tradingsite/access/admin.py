@@ -12,7 +12,6 @@ from django.utils import timezone
 from engine.domain.errors import InputError
 from tradingsite.access import selectors, services
 from tradingsite.access.models import LONGEST_DAYS, SCOPES, ApiToken, ScopePattern
-from tradingsite.access.roles import Role
 
 
 class TokenForm(forms.Form):
@@ -52,7 +51,7 @@ class Tokens(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's is not gen
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ApiToken]:
         rows = super().get_queryset(request)
-        return rows if _owner_seen_by(request) is None else rows.filter(owner_id=request.user.pk)
+        return rows if selectors.whose_tokens(request.user) is None else rows.filter(owner_id=request.user.pk)
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         form = TokenForm(request.POST if request.method == "POST" else None)
@@ -88,7 +87,7 @@ class Tokens(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's is not gen
     @admin.action(description="Revoke the selected tokens, for ever", permissions=["revoke"])
     def revoke(self, request: HttpRequest, rows: QuerySet[ApiToken]) -> None:
         for row in rows:
-            services.revoke(row.pk, owner_id=_owner_seen_by(request), now=timezone.now())
+            services.revoke(row.pk, owner_id=selectors.whose_tokens(request.user), now=timezone.now())
             messages.success(request, f"{row} is revoked.")
 
 
@@ -100,8 +99,3 @@ class ScopePatterns(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's is 
     list_filter = ("group",)
     list_select_related = ("group",)
     ordering = ("group__name", "pattern")
-
-
-def _owner_seen_by(request: HttpRequest) -> int | None:
-    """Whose tokens are shown: one's own, or (None) everybody's."""
-    return None if selectors.role_of(request.user) >= Role.OWNER else int(request.user.pk or 0)

@@ -1,5 +1,6 @@
 """Every route of the site with its address, read from the URLconf: what the matrix must name."""
 
+import re
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
@@ -9,7 +10,7 @@ from tradingsite.access import matrix
 from tradingsite.access.roles import MAY, ROLES, Role
 
 METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
-_API: Final = "api/"
+_API: Final = "api/v1/"
 _ADMIN: Final = "admin:"
 
 
@@ -33,7 +34,7 @@ def as_markdown() -> str:
     pages = [route for route in found if route not in api and not route.name.startswith(_ADMIN)]
     parts = [
         _table(("Role", "May"), [(role.word, MAY[role]) for role in (Role.NONE, *ROLES)]),
-        "### The API\n\nThe least role, and the scope a token needs.",
+        f"### The API\n\nThe least role, and the scope a token needs. Addresses are below `/{_API}`.",
         _table(("Address", *METHODS), [_row(route) for route in api]),
         "### Pages\n\nOf the session only; a token opens none of them.",
         _table(("Address", *METHODS[:2]), [_row(route)[:3] for route in pages]),
@@ -60,7 +61,13 @@ def _unnamed(pattern: URLPattern) -> str:
 
 def _row(route: Route) -> tuple[str, ...]:
     doors = matrix.MATRIX.get(route.name, {})
-    return f"`/{route.address}`", *(str(doors.get(method, "")) for method in METHODS)
+    return f"`{_readable(route.address)}`", *(str(doors.get(method, "")) for method in METHODS)
+
+
+def _readable(address: str) -> str:
+    """As people write it: ``bots/<bot_id>`` below the API, ``/bots/<bot_id>`` for a page."""
+    plain = re.sub(r"<\w+:", "<", address)
+    return plain.removeprefix(_API) if plain.startswith(_API) else f"/{plain}"
 
 
 def _rows(model: str, rows: matrix.Rows) -> tuple[str, ...]:

@@ -80,6 +80,11 @@ def carried(row: ApiToken) -> Token:
     return Token(str(row.pk), row.name, row.hint, frozenset(row.scopes), row.expires_at)
 
 
+def whose_tokens(user: Any) -> int | None:
+    """The ``owner_id`` of the tokens a user may see and end: its own, or (None) everybody's for an owner."""
+    return None if role_of(user) >= Role.OWNER else int(user.pk or 0)
+
+
 def tokens(*, owner_id: int | None) -> ApiTokenQuerySet:
     """Somebody's tokens, or (None) everybody's, newest first; also those that hold no more."""
     found = ApiToken.objects.select_related("owner")

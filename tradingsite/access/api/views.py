@@ -15,7 +15,6 @@ from rest_framework.views import APIView
 from engine.domain.errors import Fault, InputError
 from tradingsite.access import selectors, services
 from tradingsite.access.models import LONGEST_DAYS, SCOPES, ApiToken
-from tradingsite.access.roles import Role
 
 _FIELDS: Final = ("name", "scopes", "days")
 _SHOWN: Final = {
@@ -70,7 +69,7 @@ class Tokens(GenericAPIView[Any]):
         examples=[OpenApiExample("one", value=_SHOWN, response_only=True)],
     )
     def get(self, request: Request) -> Response:
-        page = self.paginate_queryset(selectors.tokens(owner_id=_seen_by(request)))
+        page = self.paginate_queryset(selectors.tokens(owner_id=selectors.whose_tokens(request.user)))
         return self.get_paginated_response([_output(row) for row in page or []])
 
     @extend_schema(
@@ -102,13 +101,8 @@ class OneToken(APIView):
     @extend_schema(operation_id="tokens_revoke", responses={204: None})
     def delete(self, request: Request, token_id: UUID) -> Response:
         """End a token at once and for ever."""
-        services.revoke(token_id, owner_id=_seen_by(request), now=datetime.now(UTC))
+        services.revoke(token_id, owner_id=selectors.whose_tokens(request.user), now=datetime.now(UTC))
         return Response(status=status.HTTP_204_NO_CONTENT)
-
-
-def _seen_by(request: Request) -> int | None:
-    """Whose tokens the caller sees: their own, or (None) everybody's."""
-    return None if selectors.role_of(request.user) >= Role.OWNER else int(request.user.pk or 0)
 
 
 def _body(request: Request) -> Mapping[str, Any]:
