@@ -137,6 +137,15 @@ def test_script__alone_in_a_folder__names_version_and_reason(ledger: None, tmp_p
     assert said == "BROKEN  version 2 is missing: the anchors know version 5, the tail was cut\n"
 
 
+def test_verify__null_replaced_and_cleared__is_whole(tmp_path: Path) -> None:
+    put(GLOBAL, override_min_qty=None)
+    put(GLOBAL, override_min_qty=0.5)  # its old value is null, which is one
+    put(GLOBAL, override_min_qty=None)
+    decide(ClearScope(GLOBAL, "trading"))
+    assert list(Change.objects.order_by("id").values_list("old_version", flat=True)) == [0, 1, 2, 3]
+    assert first_bad(tmp_path) == (None, None)
+
+
 def test_verify__nothing_ever_written__is_whole(tmp_path: Path) -> None:
     assert first_bad(tmp_path) == (None, None)
     assert evidence.verify(now=NOON).version == 0
