@@ -212,12 +212,13 @@ _BACKWARD: Final = f"""
 # For each key the index entry at or below the version: a handful of pages each, whatever the ledger's length.
 _PROBE: Final = f"""
     SELECT {_KEY}, last.new::text, last.version
-    FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[]) AS wanted({_KEY})
+    FROM unnest(%s::text[], %s::text[]) AS wanted(namespace, parameter)
+    CROSS JOIN unnest(%s::text[], %s::text[], %s::text[], %s::text[]) AS layer(scope_kind, bot, symbol, side)
     CROSS JOIN LATERAL (
         SELECT op, new, version
         FROM configuration_change AS change
-        WHERE change.namespace = wanted.namespace AND change.scope_kind = wanted.scope_kind
-          AND change.bot = wanted.bot AND change.symbol = wanted.symbol AND change.side = wanted.side
+        WHERE change.namespace = wanted.namespace AND change.scope_kind = layer.scope_kind
+          AND change.bot = layer.bot AND change.symbol = layer.symbol AND change.side = layer.side
           AND change.parameter = wanted.parameter AND change.version <= %s
         ORDER BY change.version DESC
         LIMIT 1
@@ -228,16 +229,13 @@ _PROBE: Final = f"""
 
 def _probed(moment: Moment, scope: Scope, namespaces: Sequence[str]) -> list[Sequence[Any]]:
     catalogue = edition(moment.fingerprint) or CATALOGUE
-    wanted = [
-        (namespace, *speaking, parameter.name)
-        for namespace in namespaces
-        for parameter in catalogue.parameters(namespace)
-        for speaking in Path(scope.bot, scope.symbol, scope.side).scopes()
-    ]
+    wanted = [(namespace, one.name) for namespace in namespaces for one in catalogue.parameters(namespace)]
     if not wanted:
         return []
+    layers = Path(scope.bot, scope.symbol, scope.side).scopes()
+    columns = [list(column) for rows in (wanted, layers) for column in zip(*rows, strict=True)]
     with connection.cursor() as cursor:
-        cursor.execute(_PROBE, [*(list(column) for column in zip(*wanted, strict=True)), moment.version])
+        cursor.execute(_PROBE, [*columns, moment.version])
         return list(cursor.fetchall())
 
 
