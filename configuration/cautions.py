@@ -1,15 +1,16 @@
 """What is allowed and may yet surprise: said beside a preview, never in the way. Pure."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from configuration import values
-from configuration.effects import Effect, Touched, depth_of, is_decisive, looked_at
+from configuration.catalogue import Catalogue
+from configuration.effects import Shift, Touched, deciding, depth_of
 from configuration.image import Image, Path
 from configuration.planning import Changed
 from configuration.ports import ReachedBot
-from configuration.scopes import Origin, Scope
+from configuration.scopes import GLOBAL, Scope
 
 BRACKETS: Final = ("stop_loss_pct", "take_profit_pct", "risk_management_enabled")
 """What the stop and the target of a position are made of, when it is opened or added to."""
@@ -38,29 +39,62 @@ class Caution(NamedTuple):
 
 def cautions(
     changes: Sequence[Changed],
-    effects: Sequence[Effect],
+    shifts: Iterable[Shift],
     touched: Touched,
     *,
     before: Image,
-    after: Image,
-    bots: Sequence[ReachedBot],
+    paths: Mapping[str, Sequence[Path]],
+    bots: Iterable[ReachedBot],
 ) -> tuple[Caution, ...]:
-    """Every caution, in the order of the changes."""
-    of: defaultdict[tuple[str, str], list[Effect]] = defaultdict(list)
-    for effect in effects:
-        of[effect.namespace, effect.parameter].append(effect)
-    paths = {name: looked_at(name, before, after, bots) for name in {change.namespace for change in changes}}
+    """Every caution, in the order of the changes. ``paths``: what was looked at in each namespace."""
+    heard = _heard(shifts)
     known = {bot.id for bot in bots}
+    neighbours = {namespace: _neighbours(found) for namespace, found in paths.items()}
     found: list[Caution] = []
     for change in changes:
-        mine = of[change.namespace, change.parameter]
+        mine = heard.get((change.namespace, change.parameter, *change.scope), ())
         if not before.catalogue.about(change.namespace).is_installed:
             found.append(_not_installed(change, before))
         else:
-            found += _without_effect(change, mine, paths[change.namespace], known, before)
+            near = neighbours[change.namespace].get((change.scope.bot, change.scope.symbol), ())
+            found += _without_effect(change, mine, near, known, before.catalogue)
         found += _pinned(change, before)
         found += _brackets_kept(change, mine, touched)
     return tuple(found)
+
+
+def _heard(shifts: Iterable[Shift]) -> Mapping[tuple[str, ...], list[Shift]]:
+    """The shifts by namespace, parameter and the parts of the scope their values came or will come from."""
+    heard: defaultdict[tuple[str, ...], list[Shift]] = defaultdict(list)
+    for shift in shifts:
+        for parts in {shift.before.origin[:_PARTS], shift.after.origin[:_PARTS]}:
+            heard[shift.namespace, shift.parameter, *parts].append(shift)
+    return heard
+
+
+def _neighbours(paths: Iterable[Path]) -> Mapping[tuple[str, str], list[Path]]:
+    """The paths by the (bot, symbol) of every scope that may speak for them."""
+    near: defaultdict[tuple[str, str], list[Path]] = defaultdict(list)
+    for path in paths:
+        near["", ""].append(path)
+        if path.symbol:
+            near["", path.symbol].append(path)
+        if path.bot:
+            near[path.bot, ""].append(path)
+    return near
+
+
+def _below(scope: Scope, near: Iterable[Path]) -> list[Path]:
+    """The paths the scope speaks for, beside its own."""
+    own = _own(scope)
+    return [path for path in near if path != own and (not scope.side or path.side == scope.side)]
+
+
+_PARTS: Final = 4  # of an origin: those of a scope
+
+
+def _own(scope: Scope) -> Path:
+    return Path(scope.bot, scope.symbol, scope.side)
 
 
 def _said(code: str, change: Changed, message: str) -> Caution:
@@ -73,47 +107,38 @@ def _not_installed(change: Changed, before: Image) -> Caution:
 
 
 def _without_effect(
-    change: Changed, effects: Sequence[Effect], paths: Sequence[Path], known: set[str], before: Image
+    change: Changed, heard: Sequence[Shift], near: Sequence[Path], known: set[str], catalogue: Catalogue
 ) -> Iterator[Caution]:
     """Nobody below the scope hears it: all of them have their own word, or there is nobody."""
-    scope = change.scope
-    own = Path(scope.bot, scope.symbol, scope.side)
-    below = [path for path in paths if path != own and scope in path.scopes()]
+    scope, namespace = change.scope, change.namespace
+    below = _below(scope, near)
     name = f"{change.parameter} at {scope}"
-    is_for_bots = scope.kind != "global" and depth_of(change.namespace, before.catalogue) != "global"
-    if is_for_bots and not any(path.bot in known for path in (own, *below)):
+    is_for_bots = scope != GLOBAL and depth_of(namespace, catalogue) != "global"
+    if is_for_bots and scope.bot not in known and not any(path.bot in known for path in below):
         yield _said("reaches_no_bot", change, f"{name}: no bot in service is configured there.")
         return
     if change.parameter in OF_THE_ACCOUNT:
         return
     # Where bots trade is what counts; without any, whatever else is configured there.
-    below = [path for path in below if is_decisive(path, change.namespace, before.catalogue)] or below
-    heard = {effect.path for effect in effects if _comes_from(scope, effect)}
-    if below and heard.isdisjoint(below):
-        message = f"{name} changes nothing in force: {_counted(below)} below it set {change.parameter} themselves."
+    listeners = deciding(below, namespace, catalogue) or set(below)
+    if listeners and all(listeners.isdisjoint(shift.paths) for shift in heard):
+        message = (
+            f"{name} changes nothing in force: {_counted(len(listeners))} below it set {change.parameter} themselves."
+        )
         yield _said("shadowed", change, message)
 
 
-def _counted(below: Sequence[Path]) -> str:
-    return "the one configuration" if len(below) == 1 else f"all {len(below)} configurations"
-
-
-def _comes_from(scope: Scope, effect: Effect) -> bool:
-    return scope in (_place(effect.before.origin), _place(effect.after.origin))
-
-
-def _place(origin: Origin) -> Scope:
-    return Scope(origin.scope, origin.bot, origin.symbol, origin.side)
+def _counted(number: int) -> str:
+    return "the one configuration" if number == 1 else f"all {number} configurations"
 
 
 def _pinned(change: Changed, before: Image) -> Iterator[Caution]:
-    if change.op != "set" or change.old_version or before.catalogue.find(change.namespace, change.parameter) is None:
+    if change.op != "set" or change.old_version:
         return
-    inherited = before.explain(
-        change.namespace, change.parameter, Path(change.scope.bot, change.scope.symbol, change.scope.side)
-    )
+    inherited = before.explain(change.namespace, change.parameter, _own(change.scope))
     if inherited.value == change.new:
-        source = inherited.origin.name or str(_place(inherited.origin))
+        origin = inherited.origin
+        source = origin.name or str(Scope(origin.scope, origin.bot, origin.symbol, origin.side))
         message = (
             f"{change.parameter} at {change.scope} is {values.shown(change.new)} already, from {source}: setting it "
             "pins it, and what is changed there later will not be heard here."
@@ -121,10 +146,10 @@ def _pinned(change: Changed, before: Image) -> Iterator[Caution]:
         yield _said("pins_inherited", change, message)
 
 
-def _brackets_kept(change: Changed, effects: Sequence[Effect], touched: Touched) -> Iterator[Caution]:
+def _brackets_kept(change: Changed, heard: Iterable[Shift], touched: Touched) -> Iterator[Caution]:
     if change.parameter not in BRACKETS:
         return
-    sides = {effect.path for effect in effects if effect.changes_value and _comes_from(change.scope, effect)}
+    sides = {path for shift in heard if shift.changes_value for path in shift.paths}
     kept = sum(
         Path(bot.id, position.symbol, position.side) in sides for bot in touched.bots for position in bot.positions
     )

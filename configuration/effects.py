@@ -6,8 +6,9 @@ before and after the real change and finds the same.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Final, NamedTuple
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import NamedTuple, overload
 
 from configuration.catalogue import BOT, TRADING, Catalogue
 from configuration.image import Image, Path, Place, Stored
@@ -34,6 +35,46 @@ class Effect(NamedTuple):
     def changes_value(self) -> bool:
         """False where only the origin changes: the value was inherited and is pinned now, or the reverse."""
         return bool(self.before.value != self.after.value)
+
+
+class Shift(NamedTuple):
+    """The same effect on many: all of ``paths`` resolve alike, before and after."""
+
+    namespace: str
+    parameter: str
+    before: Resolved
+    after: Resolved
+    reload: str
+    paths: Sequence[Path]
+
+    @property
+    def changes_value(self) -> bool:
+        """As of an ``Effect``."""
+        return bool(self.before.value != self.after.value)
+
+
+class Effects(Sequence[Effect]):
+    """The effects one by one, by namespace, parameter and path. Made when they are asked for: there can be 100,000."""
+
+    def __init__(self, shifts: Sequence[Shift]) -> None:
+        self.shifts = shifts
+
+    def __len__(self) -> int:
+        return sum(len(shift.paths) for shift in self.shifts)
+
+    def __iter__(self) -> Iterator[Effect]:
+        for shift in self.shifts:
+            for path in shift.paths:
+                yield Effect(shift.namespace, shift.parameter, path, shift.before, shift.after, shift.reload)
+
+    @overload
+    def __getitem__(self, index: int) -> Effect: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Effect, ...]: ...
+    def __getitem__(self, index: int | slice) -> Effect | tuple[Effect, ...]:
+        if isinstance(index, slice):
+            return tuple(islice(self, *index.indices(len(self))))
+        return next(islice(self, range(len(self))[index], None))
 
 
 class Touched(NamedTuple):
@@ -65,31 +106,27 @@ def after(image: Image, changes: Iterable[Changed]) -> Image:
     return image.replaced(places)
 
 
-def effects(
-    changes: Sequence[Changed], *, before: Image, after: Image, bots: Sequence[ReachedBot]
-) -> tuple[Effect, ...]:
-    """Everything that resolves differently, by namespace, parameter and path."""
+def looked_at(
+    changes: Iterable[Changed], *, before: Image, after: Image, bots: Sequence[ReachedBot]
+) -> dict[str, list[Path]]:
+    """Whose values of each changed namespace are compared, in order."""
+    namespaces = sorted({change.namespace for change in changes})
+    return {namespace: _paths(namespace, before, after, bots) for namespace in namespaces}
+
+
+def shifts(
+    changes: Sequence[Changed], *, before: Image, after: Image, paths: Mapping[str, Sequence[Path]]
+) -> tuple[Shift, ...]:
+    """Everything that resolves differently among what is looked at, by namespace and parameter."""
     scopes: defaultdict[tuple[str, str], set[Scope]] = defaultdict(set)
     for change in changes:
         scopes[change.namespace, change.parameter].add(change.scope)
-    paths = {name: looked_at(name, before, after, bots) for name in sorted({name for name, _ in scopes})}
+    said = _said(scopes.keys(), before, after)
     return tuple(
-        effect
-        for (namespace, name), changed in sorted(scopes.items())
-        for effect in _of_parameter(namespace, name, _heard_by(changed, paths[namespace]), before, after)
+        shift
+        for key, changed in sorted(scopes.items())
+        for shift in _of_parameter(key, changed, paths[key[0]], said[key], before, after)
     )
-
-
-def looked_at(namespace: str, before: Image, after: Image, bots: Sequence[ReachedBot]) -> list[Path]:
-    """Whose values of a namespace are compared, in order."""
-    found = {Path()}
-    for image in (before, after):
-        found |= {Path(scope.bot, scope.symbol, scope.side) for owner, scope in image.places() if owner == namespace}
-    depth = depth_of(namespace, before.catalogue)
-    for bot in bots:
-        if namespace in (TRADING, BOT, bot.strategy):
-            found.update(_paths_of(bot, depth))
-    return sorted(found)
 
 
 def depth_of(namespace: str, catalogue: Catalogue) -> str:
@@ -98,20 +135,25 @@ def depth_of(namespace: str, catalogue: Catalogue) -> str:
     return next((kind for kind in ("symbol_side", "symbol", "bot") if kind in kinds), "global")
 
 
-def is_decisive(path: Path, namespace: str, catalogue: Catalogue) -> bool:
-    """Whether a bot trades on this very node; what it would do without a symbol moves no position."""
-    part = {"symbol_side": path.side, "symbol": path.symbol}.get(depth_of(namespace, catalogue), path.bot)
-    return bool(path.bot and part)
+def deciding(paths: Iterable[Path], namespace: str, catalogue: Catalogue) -> set[Path]:
+    """The paths on which a bot trades; what it would do without a symbol moves no position."""
+    depth = depth_of(namespace, catalogue)
+    if depth == "symbol_side":
+        return {path for path in paths if path.bot and path.side}
+    return {path for path in paths if path.bot and (path.symbol or depth == "bot")}
 
 
-def touched(effects: Iterable[Effect], *, bots: Sequence[ReachedBot], catalogue: Catalogue) -> Touched:
+def touched(shifts: Iterable[Shift], *, bots: Sequence[ReachedBot], catalogue: Catalogue) -> Touched:
     """The symbols, sides, bots, open positions and resting orders whose values change."""
-    changing = [effect for effect in effects if effect.changes_value]
-    paths = {effect.path for effect in changing}
+    changing: defaultdict[str, set[Path]] = defaultdict(set)
+    for shift in shifts:
+        if shift.changes_value:
+            changing[shift.namespace].update(shift.paths)
+    paths: set[Path] = set().union(*changing.values())
     concerned: defaultdict[str, set[tuple[str, str]]] = defaultdict(set)
-    for effect in changing:
-        if is_decisive(effect.path, effect.namespace, catalogue):
-            concerned[effect.path.bot].add((effect.path.symbol, effect.path.side))
+    for namespace, found in changing.items():
+        for bot, symbol, side in deciding(found, namespace, catalogue):
+            concerned[bot].add((symbol, side))
     named = {path.bot for path in paths}
     reached = tuple(_narrowed(bot, concerned[bot.id]) for bot in bots if bot.id in named)
     return Touched(
@@ -123,17 +165,20 @@ def touched(effects: Iterable[Effect], *, bots: Sequence[ReachedBot], catalogue:
     )
 
 
-def requires_restart(effects: Iterable[Effect]) -> tuple[str, ...]:
+def requires_restart(shifts: Iterable[Shift]) -> tuple[str, ...]:
     """The parameters, as "namespace.parameter", whose new value is heard only by what starts after the change."""
-    return tuple(
-        sorted(
-            {
-                f"{effect.namespace}.{effect.parameter}"
-                for effect in effects
-                if effect.reload == "restart" and effect.changes_value
-            }
-        )
-    )
+    restarting = (shift for shift in shifts if shift.reload == "restart" and shift.changes_value)
+    return tuple(sorted({f"{shift.namespace}.{shift.parameter}" for shift in restarting}))
+
+
+def _paths(namespace: str, before: Image, after: Image, bots: Sequence[ReachedBot]) -> list[Path]:
+    places = dict.fromkeys((*before.places(), *after.places()))
+    found = {Path(scope.bot, scope.symbol, scope.side) for owner, scope in places if owner == namespace} | {Path()}
+    depth = depth_of(namespace, before.catalogue)
+    for bot in bots:
+        if namespace in (TRADING, BOT, bot.strategy):
+            found.update(_paths_of(bot, depth))
+    return sorted(found)
 
 
 def _paths_of(bot: ReachedBot, depth: str) -> Iterator[Path]:
@@ -148,7 +193,7 @@ def _paths_of(bot: ReachedBot, depth: str) -> Iterator[Path]:
                 yield Path(bot.id, symbol, side)
 
 
-def _heard_by(changed: set[Scope], paths: Iterable[Path]) -> Iterable[Path]:
+def _heard_by(changed: set[Scope], paths: Sequence[Path]) -> Sequence[Path]:
     """The paths a changed scope speaks for; nobody else resolves differently."""
     if any(scope.kind == "global" for scope in changed):
         return paths
@@ -161,44 +206,48 @@ def _heard_by(changed: set[Scope], paths: Iterable[Path]) -> Iterable[Path]:
     ]
 
 
-def _of_parameter(namespace: str, name: str, paths: Iterable[Path], before: Image, after: Image) -> Iterator[Effect]:
-    parameter = before.catalogue.find(namespace, name)
+def _said(keys: Collection[tuple[str, str]], *images: Image) -> Mapping[tuple[str, str], set[Scope]]:
+    """The scopes that say something of each parameter, in any of the images."""
+    said: dict[tuple[str, str], set[Scope]] = {key: set() for key in keys}
+    namespaces = {namespace for namespace, _ in keys}
+    for image in images:
+        for namespace, scope in image.places():
+            if namespace in namespaces:
+                for name in image.stored(namespace, scope):
+                    if (namespace, name) in said:
+                        said[namespace, name].add(scope)
+    return said
+
+
+def _of_parameter(
+    key: tuple[str, str], changed: set[Scope], paths: Sequence[Path], said: set[Scope], before: Image, after: Image
+) -> Iterator[Shift]:
+    parameter = before.catalogue.find(*key)
     if parameter is None:  # retired: it can be cleared, and nobody resolves it
         return
-    was, will_be = _Heard(namespace, name, before), _Heard(namespace, name, after)
+    for heard, alike in _alike(_heard_by(changed, paths), said):
+        if heard.narrowest() not in changed:  # the word that counts here was there before, and stays
+            continue
+        old, new = before.explain(*key, heard), after.explain(*key, heard)
+        if old.value != new.value or old.origin != new.origin:
+            yield Shift(*key, old, new, parameter.reload, alike)
+
+
+def _alike(paths: Sequence[Path], said: set[Scope]) -> Iterable[tuple[Path, Sequence[Path]]]:
+    """The paths grouped by the scopes that say something of a parameter to them: a group resolves alike."""
+    bots = {scope.bot for scope in said} - {""}
+    markets = {(scope.symbol, scope.side) for scope in said} - {("", "")}
+    if not bots and not markets:  # said nowhere but everywhere
+        return [(Path(), paths)] if paths else []
+    groups: defaultdict[tuple[str, str, str], list[Path]] = defaultdict(list)
     for path in paths:
-        old, new = was.at(path), will_be.at(path)
-        if old[:_VALUE_AND_ORIGIN] != new[:_VALUE_AND_ORIGIN]:
-            yield Effect(namespace, name, path, old, new, parameter.reload)
-
-
-_VALUE_AND_ORIGIN: Final = 2
-
-
-class _Heard:
-    """One parameter of an image, resolved once for all paths to which the same scopes say something about it."""
-
-    def __init__(self, namespace: str, name: str, image: Image) -> None:
-        self._key = (namespace, name)
-        self._image = image
-        said = [scope for owner, scope in image.places() if owner == namespace and name in image.stored(owner, scope)]
-        self._bots = {scope.bot for scope in said}
-        self._markets = {(scope.symbol, scope.side) for scope in said}
-        self._known: dict[Path, Resolved] = {}
-
-    def at(self, path: Path) -> Resolved:
         bot, symbol, side = path
-        if side and (symbol, side) not in self._markets:
+        if side and (symbol, side) not in markets:
             side = ""
-        if symbol and not side and (symbol, "") not in self._markets:
+        if symbol and not side and (symbol, "") not in markets:
             symbol = ""
-        if bot and bot not in self._bots:
-            bot = ""
-        heard = Path(bot, symbol, side)
-        found = self._known.get(heard)
-        if found is None:
-            found = self._known[heard] = self._image.explain(*self._key, heard)
-        return found
+        groups[bot if bot in bots else "", symbol, side].append(path)
+    return [(Path(*heard), alike) for heard, alike in groups.items()]
 
 
 def _narrowed(bot: ReachedBot, concerned: set[tuple[str, str]]) -> ReachedBot:

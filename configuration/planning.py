@@ -226,9 +226,9 @@ def _broken_at(rule: rules.Rule, namespace: str, edited: set[Scope], after: Imag
     inherited = {name: everywhere[name] for name in rule.parameters}
     where: defaultdict[str, set[Path]] = defaultdict(set)
     for some_bots, some_markets in _reached(edited, bots, markets):
-        bot_groups = _alike({bot: said.get(Scope("bot", bot=bot), {}) for bot in some_bots})
-        market_groups = _alike({market: inherited | _of_market(said, market) for market in some_markets})
-        for complaint, here, there in _judged_together(rule, bot_groups, market_groups):
+        told = {market: inherited | _of_market(said, market) for market in some_markets}
+        by_bot = {bot: said.get(Scope("bot", bot=bot), {}) for bot in some_bots}
+        for complaint, here, there in _judged_together(rule, by_bot, told):
             where[complaint] |= {Path(bot, *market) for bot in here for market in there}
     return {complaint: sorted(paths) for complaint, paths in sorted(where.items(), key=lambda one: min(one[1]))}
 
@@ -256,29 +256,37 @@ def _of_market(said: Mapping[Scope, dict[str, Any]], market: _Market) -> dict[st
 
 
 class _Alike[T](NamedTuple):
-    """Whoever sets the same values, once. ``key``: the values, hashable."""
+    """Whoever has the same values, and these."""
 
-    key: dict[str, str]
     values: dict[str, Any]
     members: list[T]
 
 
 def _alike[T](values_of: Mapping[T, dict[str, Any]]) -> list[_Alike[T]]:
-    groups: dict[tuple[tuple[str, str], ...], _Alike[T]] = {}
+    groups: dict[tuple[object, ...], _Alike[T]] = {}
     for member, told in values_of.items():
-        key = {name: repr(value) for name, value in told.items()}
-        groups.setdefault(tuple(sorted(key.items())), _Alike(key, told, [])).members.append(member)
+        key = (*told, *map(_hashable, told.values()))
+        groups.setdefault(key, _Alike(told, [])).members.append(member)
     return list(groups.values())
 
 
+def _hashable(value: Any) -> object:
+    return repr(value) if isinstance(value, list | dict) else value
+
+
 def _judged_together(
-    rule: rules.Rule, bot_groups: list[_Alike[str]], market_groups: list[_Alike[_Market]]
+    rule: rules.Rule, by_bot: Mapping[str, dict[str, Any]], by_market: Mapping[_Market, dict[str, Any]]
 ) -> Iterator[tuple[str, list[str], list[_Market]]]:
-    verdicts: dict[tuple[str, ...], str] = {}
-    for bots in bot_groups:
-        for markets in market_groups:
-            key = tuple((markets.key | bots.key).values())
-            if key not in verdicts:
-                verdicts[key] = rule.complaint(markets.values | bots.values)
-            if verdicts[key]:
-                yield verdicts[key], bots.members, markets.members
+    """Every complaint with the bots and markets it is of, taken together."""
+    markets_beside: dict[tuple[str, ...], list[_Alike[_Market]]] = {}
+    for bots in _alike(by_bot):
+        own = tuple(bots.values)
+        if own not in markets_beside:  # what a bot sets itself no longer tells markets apart
+            rest = [name for name in rule.parameters if name not in bots.values]
+            markets_beside[own] = _alike(
+                {market: {name: told[name] for name in rest} for market, told in by_market.items()}
+            )
+        for markets in markets_beside[own]:
+            complaint = rule.complaint(markets.values | bots.values)
+            if complaint:
+                yield complaint, bots.members, markets.members

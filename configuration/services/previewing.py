@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from configuration import planning, ports, store
 from configuration.actors import Actor
 from configuration.cautions import Caution, cautions
-from configuration.effects import Effect, Touched, after, effects, requires_restart, touched
+from configuration.effects import Effects, Touched, after, looked_at, requires_restart, shifts, touched
 from configuration.planning import Operation, Plan
 from configuration.services import gating
 from configuration.services.changing import Recipe, worked_out
@@ -31,7 +31,7 @@ class Preview(NamedTuple):
     kind: str
     version: int
     plan: Plan
-    effects: tuple[Effect, ...]
+    effects: Effects
     touched: Touched
     requires_restart: tuple[str, ...]
     warnings: tuple[Caution, ...]
@@ -71,16 +71,17 @@ def preview(
     unexplained = () if reason is None else gating.reason_obstacles(reason, planned.changes, asked)
     later = after(image, planned.changes)
     bots = ports.reach().bots()
-    found = effects(planned.changes, before=image, after=later, bots=bots)
+    paths = looked_at(planned.changes, before=image, after=later, bots=bots)
+    found = shifts(planned.changes, before=image, after=later, paths=paths)
     concerned = touched(found, bots=bots, catalogue=image.catalogue)
     return Preview(
         kind=kind,
         version=image.version,
         plan=planned._replace(faults=faults),
-        effects=found,
+        effects=Effects(found),
         touched=concerned,
         requires_restart=requires_restart(found),
-        warnings=cautions(planned.changes, found, concerned, before=image, after=later, bots=bots),
+        warnings=cautions(planned.changes, found, concerned, before=image, paths=paths, bots=bots),
         plan_hash=planning.plan_hash(planned.changes, catalogue=image.catalogue.fingerprint),
         needs_reason=tuple(gating.risky_names(planned.changes, asked)),
         barred=tuple(gating.not_granted(planned.changes, asked, actor)),
