@@ -111,7 +111,8 @@ NAMESPACES: Final = [
         "kind": "trading",
         "scopes": ["global", "symbol", "symbol_side", "bot"],
         "is_installed": True,
-        "parameter_count": 37,
+        "parameter_count": 31,
+        "extra_count": 6,
         "schema": "/api/v1/config/trading/schema",
         "address": "/api/v1/config/trading",
     }
@@ -337,6 +338,7 @@ STRATEGIES: Final = [
         "symbol_overrides": ["BTCUSDT"],
         "bot_overrides": 0,
         "parameter_count": 8,
+        "extra_count": 1,
         "config": "/api/v1/strategies/btc_dominance/config",
     }
 ]

@@ -23,11 +23,12 @@ class Asked(NamedTuple):
 
 def gates_of(error: PlatformError, asked: Asked) -> list[Gate]:
     """The error's own gates, then one for each kind of fault in it, at least one for a refusal."""
-    found: list[Gate] = [dict(gate) for gate in getattr(error, "gates", ())]
-    told = {(gate.get("code"), gate.get("parameter")) for gate in found}
+    found: list[Gate] = [{**gate, **_next_call(gate, asked)} for gate in getattr(error, "gates", ())]
+    own = {gate.get("code") for gate in found}
+    told: set[tuple[str, Any]] = set()
     for fault in error.faults:
         gate = gate_of(fault, asked)
-        if (gate["code"], gate.get("parameter")) not in told:
+        if gate["code"] not in own and (gate["code"], gate.get("parameter")) not in told:
             told.add((gate["code"], gate.get("parameter")))
             found.append(gate)
     if not found and error.status < 500:
@@ -39,6 +40,21 @@ def gate_of(fault: Fault, asked: Asked) -> Gate:
     """What clears one fault, and the call to make next."""
     make = _BY_CODE.get(fault.code, _of_value if fault.pointer.startswith("/parameters/") else _of_form)
     return make(fault, asked)
+
+
+def _next_call(gate: Gate, asked: Asked) -> Gate:
+    """The call to make next for a gate that was found below the API, where addresses are not known."""
+    code, version = gate.get("code"), gate.get("version")
+    if "path" in gate:
+        return {}
+    if code == "rebase":
+        return {"method": "POST", "path": f"{API}/config/batch"}
+    if code in ("changed_since", "plan_changed") and version:
+        return {"method": "GET", "path": f"{API}/config/changes/{version}"}
+    if "parameter" in gate and "namespace" in gate:
+        query = f"namespace={gate['namespace']}&parameter={gate['parameter']}"
+        return {"method": "GET", "path": f"{API}/config/explain?{query}{_scope_query(asked.scope)}"}
+    return {"method": asked.method, "path": asked.path}
 
 
 def _again(asked: Asked, code: str, how: str, **more: Any) -> Gate:

@@ -95,8 +95,16 @@ def _wrap(responses: dict[str, Any], *, is_plain: bool) -> None:
         content = response.get("content", {}).get("application/json")
         if status.startswith("2") and content is not None and not is_plain:
             content["schema"] = _envelope(content.get("schema", {}))
+            for example in content.get("examples", {}).values():
+                example["value"] = _unlisted(example["value"])
     error = {"schema": {"$ref": "#/components/schemas/Error"}}
     responses["default"] = {"description": "Any error", "content": {"application/json": error}}
+
+
+def _unlisted(example: Any) -> Any:
+    """An example in its envelope as it was given: for a list of things the library makes a list of envelopes of it."""
+    is_listed = isinstance(example, list) and len(example) == 1 and isinstance(example[0], dict)
+    return example[0] if is_listed and example[0].keys() == {"success", "data", "metadata"} else example
 
 
 def _envelope(data: dict[str, Any]) -> dict[str, Any]:

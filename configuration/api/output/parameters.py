@@ -50,7 +50,8 @@ def namespace_output(about: Namespace) -> dict[str, Any]:
         "kind": about.kind,
         "scopes": list(about.scopes),
         "is_installed": about.is_installed,
-        "parameter_count": len(about.parameters),
+        "parameter_count": len(about.documented),
+        "extra_count": len(about.extras),
         "schema": schema_address(about.name),
         "address": None if about.kind == "bot" else address_of(about.name, GLOBAL),
     }

@@ -91,7 +91,8 @@ NamespaceDescribed = shape(
     kind=text("trading, bot, strategy, desk or engine."),
     scopes=several(text()),
     is_installed=flag("Something acts on its parameters."),
-    parameter_count=whole(),
+    parameter_count=whole("The documented set."),
+    extra_count=whole("Beyond it."),
     schema=text("Where its parameters are described."),
     address=text("Where it is read and changed.", **NULLABLE),
 )
@@ -324,7 +325,8 @@ Strategy = shape(
     has_global_config=flag(),
     symbol_overrides=several(text()),
     bot_overrides=whole(),
-    parameter_count=whole(),
+    parameter_count=whole("The documented set."),
+    extra_count=whole("Beyond it."),
     config=text(),
 )
 AuditEntry = shape(

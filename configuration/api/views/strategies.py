@@ -140,6 +140,7 @@ def _strategy_output(about: Namespace, image: Image) -> dict[str, Any]:
         "has_global_config": GLOBAL in overridden,
         "symbol_overrides": sorted(scope.symbol for scope in overridden if scope == symbol_scope(scope.symbol)),
         "bot_overrides": sum(scope.kind == "bot" for scope in overridden),
-        "parameter_count": len(about.parameters),
+        "parameter_count": len(about.documented),
+        "extra_count": len(about.extras),
         "config": output.address_of(about.name, GLOBAL),
     }

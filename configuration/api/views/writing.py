@@ -58,6 +58,6 @@ def refuse(request: Request, wish: Wish, operations: Sequence[services.Operation
     """Raise with everything wrong: how it was asked, and the values, as far as they can be told."""
     faults = list(wish.faults)
     if operations:
-        preview = services.preview(operations, actor=actor_of(request), reason=wish.reason)
-        faults += preview.plan.faults
+        plan = services.preview(operations, actor=actor_of(request), base_version=wish.base_version).plan
+        faults += (*plan.faults, *gating.reason_faults(wish.reason, plan.changes, operations))
     raise InputError("The configuration was not changed.", faults=faults)
