@@ -2,7 +2,8 @@
 
 from django.urls import path
 
-from tradingsite.dashboard.views import backtests, bots, configuration, credits, data, decisions, overview
+from tradingsite.dashboard.views import backtests, bots, credits, data, decisions, overview
+from tradingsite.dashboard.views.configuration import snapshot
 
 app_name = "pages"
 urlpatterns = [
@@ -19,6 +20,6 @@ urlpatterns = [
     path("data", data.index, name="datasets"),
     path("data/import", data.upload, name="dataset-import"),
     path("data/<uuid:dataset_id>", data.detail, name="dataset"),
-    path("snapshots/<slug:hash>", configuration.snapshot, name="snapshot"),
+    path("snapshots/<slug:hash>", snapshot.show, name="snapshot"),
     path("credits", credits.show, name="credits"),
 ]

@@ -9,7 +9,7 @@ from tradingsite.dashboard.access import page
 
 
 @page
-def snapshot(request: HttpRequest, hash: str) -> HttpResponse:
+def show(request: HttpRequest, hash: str) -> HttpResponse:
     """One snapshot, one of its nodes at a time."""
     content = selectors.snapshot(hash)
     nodes = list(content["nodes"])
