@@ -175,7 +175,7 @@ class Edits(RuleBasedStateMachine):
 
 @pytest.mark.django_db
 def test_edits__any_sequence_of_any_kind__is_what_the_oracle_says() -> None:
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(
         Edits,
         settings=settings(
             max_examples=25, stateful_step_count=15, deadline=None, suppress_health_check=list(HealthCheck)
