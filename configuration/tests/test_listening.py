@@ -25,7 +25,6 @@ from configuration.scopes import GLOBAL
 from configuration.services import readers
 from configuration.tests.examples import put
 from configuration.tests.test_store import elsewhere
-from tradingsite.deployment import ROOT
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -313,7 +312,12 @@ def test_fork__a_process_that_listens_has_a_child__both_listen_on_lines_of_their
     put(GLOBAL, leverage=11)
     connections.close_all()
     done = subprocess.run(
-        [sys.executable, "-c", FORKING], cwd=ROOT, env=on_this_database(), capture_output=True, text=True, check=False
+        [sys.executable, "-c", FORKING],
+        cwd=configured.BASE_DIR,
+        env=on_this_database(),
+        capture_output=True,
+        text=True,
+        check=False,
     )
     said = [line for line in done.stdout.splitlines() if not line.startswith(("[", "20")) or "child" in line]
     assert said == [
@@ -333,7 +337,7 @@ def test_web__started_and_told_to_end__listens_before_it_answers_and_leaves_clea
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "tradingsite.web"],
-            cwd=ROOT,
+            cwd=configured.BASE_DIR,
             env=on_this_database(TRADINGSITE_PORT=str(port), TRADINGSITE_HOST="127.0.0.1"),
             stdout=output,
             stderr=output,
