@@ -10,8 +10,8 @@ def _refuse(*_: object, **__: object) -> Never:
 class FixedMap(dict[Any, Any]):
     """A map that refuses every change. A copy, shallow or deep, is a plain dict."""
 
-    __setitem__ = __delitem__ = __ior__ = _refuse  # type: ignore[assignment]  # refusing is the point
-    clear = pop = popitem = setdefault = update = _refuse  # type: ignore[assignment]
+    __setitem__ = __delitem__ = __ior__ = _refuse
+    clear = pop = popitem = setdefault = update = _refuse
 
     def __reduce__(self) -> tuple[type, tuple[Any, ...]]:
         return dict, (dict(self),)
@@ -23,8 +23,8 @@ class FixedMap(dict[Any, Any]):
 class FixedList(list[Any]):
     """A list that refuses every change. A copy, shallow or deep, is a plain list."""
 
-    __setitem__ = __delitem__ = __iadd__ = __imul__ = _refuse  # type: ignore[assignment]  # refusing is the point
-    append = clear = extend = insert = pop = remove = reverse = sort = _refuse  # type: ignore[assignment]
+    __setitem__ = __delitem__ = __iadd__ = __imul__ = _refuse
+    append = clear = extend = insert = pop = remove = reverse = sort = _refuse
 
     def __reduce__(self) -> tuple[type, tuple[Any, ...]]:
         return list, (list(self),)
