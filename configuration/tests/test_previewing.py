@@ -1,9 +1,12 @@
 """Before a change: what it would do, to whom, what stands in the way, and a hash that holds it to that."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection, transaction
 
 from configuration import selectors, services
 from configuration.actors import Grant
@@ -402,3 +405,73 @@ def test_plan_hash__orders_of_operations_that_come_to_the_same__are_one_plan() -
     there, back = setting(GLOBAL, leverage=20), setting(GLOBAL, leverage=30)
     assert seen(*back, *there).plan_hash == seen(*there).plan_hash
     assert seen(*there, *back).plan_hash != seen(*there).plan_hash
+
+
+def waits_for_a_lock() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_stat_clear_snapshot()")  # a transaction sees one picture of the others else
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+        return bool(cursor.fetchone()[0])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_plan_hash__another_writer_holds_the_head__is_judged_by_what_they_wrote() -> None:
+    put(GLOBAL, leverage=11)
+    found = seen(*setting(GLOBAL, leverage=20))
+
+    def apply() -> str:
+        try:
+            decide(*setting(GLOBAL, leverage=20), plan_hash=found.plan_hash)
+        except StalePlan as stale:
+            return stale.code
+        finally:
+            connection.close()
+        return "applied"
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            put(GLOBAL, leverage=12, actor=BEN)
+            # Past its first look, which still sees 11 and finds the plan as it was, it waits for the head.
+            later = pool.submit(apply)
+            deadline = time.monotonic() + 30
+            while not waits_for_a_lock():
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+        assert later.result(timeout=30) == "STALE_PLAN"
+    assert value_at(GLOBAL, "leverage") == 12
+
+
+# --- strategies
+
+
+def test_strategy__previewed_and_set_twice__is_versions_one_and_two_with_who_and_why() -> None:
+    seen(*setting(GLOBAL, "indicator_voting", rsi_period=9))
+    assert (selectors.head().version, ChangeSet.objects.count()) == (0, 0)
+
+    faulty = seen(*setting(GLOBAL, "indicator_voting", rsi_period=0, rsi_oversold=80.0))
+    assert {fault.code for fault in faulty.plan.faults} == {"out_of_range", "not_rising"}
+
+    put(GLOBAL, namespace="indicator_voting", rsi_period=9)
+    put(AAPL, namespace="indicator_voting", rsi_period=21, actor=BEN)
+    told = [(row.version, row.actor_label, row.reason) for row in selectors.change_sets(namespace="indicator_voting")]
+    assert told == [(2, "ben", "because"), (1, "ann", "because")]
+    assert (value_at(AAPL, "rsi_period", "indicator_voting"), value_at(IBM, "rsi_period", "indicator_voting")) == (
+        21,
+        9,
+    )
+
+
+@pytest.mark.parametrize("namespace", ["trading", "indicator_voting", "weather", "engine"])
+def test_clear_scope__of_any_namespace__clears_that_one_and_no_other(namespace: str) -> None:
+    for name, values in {
+        "trading": {"leverage": 20, "override_min_qty": None},
+        "indicator_voting": {"rsi_period": 9},
+        "weather": {"edge_min": 0.2},
+        "engine": {"lookahead_days": 3},
+    }.items():
+        decide(*setting(GLOBAL, name, **values))
+    decide(ClearScope(GLOBAL, namespace))
+    left = {one: bool(selectors.stored(GLOBAL, one)) for one in ("trading", "indicator_voting", "weather", "engine")}
+    assert left == {one: one != namespace for one in left}
