@@ -8,6 +8,7 @@ from uuid import UUID
 from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 
+from configuration.api.requests.naming import camel_case
 from engine.domain.errors import Fault, InputError
 
 _PAGE = ("page", "page_size", "pageSize")
@@ -36,7 +37,7 @@ class Query:
         """What was given under a name or another spelling of it."""
         if name in self._read:
             return self._read[name]
-        spellings = {name: None, _camel_case(name): None, **dict.fromkeys(others)}
+        spellings = {name: None, camel_case(name): None, **dict.fromkeys(others)}
         self._known.append(name)
         self._spellings |= set(spellings)
         found = [value for spelling in spellings for value in self._given.getlist(spelling)]
@@ -116,8 +117,3 @@ class Query:
             self.add(Fault("unknown_filter", f"/{name[:40]}", message, list(self._known), name))
         if self._faults:
             raise InputError("The request cannot be answered.", faults=self._faults)
-
-
-def _camel_case(name: str) -> str:
-    first, *others = name.split("_")
-    return first + "".join(word.capitalize() for word in others)

@@ -137,6 +137,28 @@ def test_delete__validate_only__says_what_it_would_clear(client: APIClient) -> N
     assert (answer["is_override"], answer["parameters"]["leverage"], value_at(AAPL, "leverage")) == (False, 10, 20)
 
 
+def test_post__as_the_document_has_it__answers_its_fields(client: APIClient) -> None:
+    # 002-55: the fields of the specification, 1.6; what stands beside them is ours
+    body = {
+        "parameters": {"leverage": 20, "take_profit_pct": 6.0},
+        "changed_by": "admin",
+        "reason": "More aggressive on long",
+        "validate_only": False,
+    }
+    answer = client.post(f"{TRADING}/btcusdt/long", body).json()
+
+    assert (answer["success"], set(answer)) == (True, {"success", "data", "metadata"})
+    assert answer["metadata"]["action"] == "update"
+    assert answer["metadata"]["scope"] == {"kind": "symbol_side", "symbol": "BTCUSDT", "side": "LONG"}
+    told = answer["data"]
+    assert (told["symbol"], told["side"], told["version"], told["source"]) == ("BTCUSDT", "LONG", 1, "database")
+    assert (told["parameters"]["leverage"], told["parameters"]["take_profit_pct"]) == (20, 6.0)
+    assert told["created_at"]
+    assert told["created_at"] == told["updated_at"]
+    refused = client.post(f"{TRADING}/btcusdt/long", {**body, "parameters": {"leverage": 200}}).json()
+    assert {"code", "message", "details"} <= set(refused["error"])
+
+
 # --- what is asked, all of it judged at once
 
 

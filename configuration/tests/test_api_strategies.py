@@ -195,6 +195,21 @@ def test_audit__each_write__has_its_action_and_all_the_scope_set_before_and_afte
     )
 
 
+def test_put__of_the_old_values__restores_them_exactly_and_the_audit_shows_both(client: APIClient) -> None:
+    # 001-41
+    address = f"{STRATEGIES}/btc_dominance/config"
+    client.put(address, {"parameters": {"high_threshold": 65, "low_threshold": 35}, "reason": "first"})
+    client.put(address, {"parameters": {"high_threshold": 80}, "reason": "second"})
+    newest, oldest = data(client.get(f"{STRATEGIES}/btc_dominance/audit"))
+
+    client.put(address, {"parameters": newest["old_parameters"], "reason": "as it was"})
+
+    rows = data(client.get(f"{STRATEGIES}/btc_dominance/audit"))
+    assert rows[0]["new_parameters"] == oldest["new_parameters"] == {"high_threshold": 65.0, "low_threshold": 35.0}
+    assert [row["reason"] for row in rows] == ["as it was", "second", "first"]
+    assert [row["action"] for row in rows] == ["UPDATE", "UPDATE", "CREATE"]
+
+
 def test_audit__one_decision_over_two_scopes__is_two_rows(client: APIClient) -> None:
     name = "btc_dominance"
     decide(SetValue(GLOBAL, name, "high_threshold", 65), SetValue(symbol_scope("BTCUSDT"), name, "high_threshold", 60))

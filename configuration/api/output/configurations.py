@@ -11,11 +11,14 @@ from configuration.scopes import Candidate, Resolved, Scope
 from configuration.store import Read
 
 
-def configuration_output(namespace: str, scope: Scope, read: Read, facts: selectors.ScopeFacts) -> dict[str, Any]:
+def configuration_output(
+    namespace: str, scope: Scope, read: Read, facts: selectors.ScopeFacts | None
+) -> dict[str, Any]:
     """The resolved values of a scope of a namespace, each with its origin.
 
     ``version`` is the head's: send it back as base_version or If-Match. ``scope_version`` counts the
-    writes to this very scope, ``is_override`` says whether it sets anything itself.
+    writes to this very scope, ``is_override`` says whether it sets anything itself. ``facts`` None:
+    they could not be asked.
     """
     image = read.image
     values = image.resolve(namespace, Path(scope.bot, scope.symbol, scope.side))
@@ -26,11 +29,11 @@ def configuration_output(namespace: str, scope: Scope, read: Read, facts: select
         "parameters": {name: value.value for name, value in values.items()},
         "origins": {name: value.origin.as_json() for name, value in values.items()},
         "version": image.version,
-        "scope_version": facts.writes,
+        "scope_version": facts.writes if facts else None,
         "source": source_of(values),
         "is_override": bool(image.stored(namespace, scope)),
-        "created_at": facts.created_at,
-        "updated_at": facts.updated_at,
+        "created_at": facts.created_at if facts else None,
+        "updated_at": facts.updated_at if facts else None,
         **freshness_output(read),
     }
 

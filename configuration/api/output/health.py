@@ -14,7 +14,7 @@ def health_output(fresh: Freshness, checked: Checked | None, waiting: Sequence[P
     broken = checked is not None and checked.first_bad_version is not None
     lagging = any(reader.lag for reader in fresh.readers)
     return {
-        "status": "broken" if broken else "degraded" if fresh.is_degraded or fresh.disagreements else "ok",
+        "status": "broken" if broken else "degraded" if _is_degraded(fresh) else "ok",
         "version": fresh.version,
         "store": {
             "is_confirmed": fresh.is_confirmed,
@@ -37,6 +37,10 @@ def health_output(fresh: Freshness, checked: Checked | None, waiting: Sequence[P
         "pending_restarts": [pending_output(one) for one in waiting],
         "ledger": None if checked is None else ledger_output(checked),
     }
+
+
+def _is_degraded(fresh: Freshness) -> bool:
+    return fresh.is_degraded or not fresh.is_confirmed or bool(fresh.disagreements)
 
 
 def reader_output(reader: Reader) -> dict[str, Any]:

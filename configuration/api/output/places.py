@@ -1,17 +1,17 @@
 """Scopes as JSON, and the address at which each is read and written."""
 
-from typing import Any
 from urllib.parse import quote
 
 from configuration.catalogue import CATALOGUE
 from configuration.scopes import Scope
+from configuration.services import gating
 
 API = "/api/v1"
 
 
-def scope_output(scope: Scope) -> dict[str, Any]:
-    """A scope without its absent parts."""
-    return {name: part for name, part in scope._asdict().items() if part}
+def scope_output(scope: Scope) -> dict[str, str]:
+    """A scope without its absent parts, as the gates of a refusal name it too."""
+    return gating.scope_json(scope)
 
 
 def address_of(namespace: str, scope: Scope) -> str:

@@ -42,7 +42,7 @@ _CONFIGURATION = {
     "side": words("", *SIDES, **NULLABLE),
     **_VALUES,
     "version": whole("The newest decision: send it back as base_version, or the ETag as If-Match."),
-    "scope_version": whole("How often this very scope was written."),
+    "scope_version": whole("How often this very scope was written; null while the database is away.", **NULLABLE),
     "source": _SOURCE,
     "is_override": flag("Whether this scope sets anything itself."),
     "created_at": instant("When this scope was first written.", **NULLABLE),

@@ -21,8 +21,10 @@ class Health(ConfigurationView):
     @described(answer=answers.Health, example=examples.HEALTH)
     def get(self, request: Request) -> Response:
         query.read(request, {})
-        waiting = pending_restarts()
-        return answer(health_output(selectors.freshness(), selectors.ledger_check(), waiting))
+        fresh = selectors.freshness()
+        if not fresh.is_confirmed:  # the database is away: only what this process knows
+            return answer(health_output(fresh, None, ()))
+        return answer(health_output(fresh, selectors.ledger_check(), pending_restarts()))
 
 
 class CacheRefresh(ConfigurationView):

@@ -54,7 +54,7 @@ class Resolve(ConfigurationView):
             **output.freshness_output(read),
         }
         if asked["explain"]:
-            decided = _decided(values.values())
+            decided = _decided(read, values.values())
             data["explained"] = {name: output.layered_output(value, decided) for name, value in values.items()}
         return versioned(read.image, answer(data))
 
@@ -77,7 +77,7 @@ class Explain(ConfigurationView):
             raise _unknown_parameter(namespace, asked["parameter"], list(values))
         resolved = values[asked["parameter"]]
         parameter = read.image.catalogue.get(namespace, asked["parameter"])
-        told = output.explained_output(namespace, parameter, scope, resolved, _decided([resolved]))
+        told = output.explained_output(namespace, parameter, scope, resolved, _decided(read, [resolved]))
         return versioned(read.image, answer({**told, "version": read.image.version, **output.freshness_output(read)}))
 
 
@@ -99,7 +99,10 @@ def _values(image: Image, namespace: str, scope: Scope) -> Mapping[str, Resolved
     return image.resolve(namespace, Path(scope.bot, scope.symbol, scope.side))
 
 
-def _decided(values: Any) -> dict[int, Any]:
+def _decided(read: Read, values: Any) -> dict[int, Any]:
+    """The decisions behind the values; nothing while the database is away, the values are told all the same."""
+    if not read.is_confirmed:
+        return {}
     origins = [one.origin for value in values for one in (value, *value.shadowed)]
     return selectors.decided({origin.version for origin in origins})
 

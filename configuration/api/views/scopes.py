@@ -138,8 +138,9 @@ class ScopeView(ConfigurationView):
         preview: Mapping[str, Any] | None = None,
     ) -> Response:
         """The scope as it is, or with a preview as it would be."""
-        facts = selectors.scope_facts(scope, namespace=namespace)
-        if preview is not None and changes:
+        # Where the database is away what is in memory is still told; who wrote it when cannot be asked.
+        facts = selectors.scope_facts(scope, namespace=namespace) if read.is_confirmed else None
+        if facts is not None and preview is not None and changes:
             at = now()
             facts = facts._replace(created_at=facts.created_at or at, updated_at=at, writes=facts.writes + 1)
         data = {**self.named_in_answer(), **output.configuration_output(namespace, scope, read, facts)}
