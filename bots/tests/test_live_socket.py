@@ -27,6 +27,7 @@ from bots.models import Bot
 from bots.services import events, relaying
 from bots.tests import builders
 from bots.tests.redis_of_our_own import own_redis
+from tests.people import a_person, with_role
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
@@ -258,9 +259,20 @@ def test_socket__user_switched_off__is_closed_with_4401(browser: Callable[..., B
 
 
 def test_socket__user_no_longer_superuser__has_to_connect_again(browser: Callable[..., Browser], root: User) -> None:
+    with_role(root, "viewer")
     page = browser(root)
     User.objects.filter(id=root.pk).update(is_superuser=False)
     assert page.close_code() == consumers.CONNECT_AGAIN
+
+
+def test_socket__user_without_a_role_any_more__is_closed(browser: Callable[..., Browser], owner: User) -> None:
+    page = browser(owner)
+    owner.groups.clear()
+    assert page.close_code() == consumers.NO_ROLE
+
+
+def test_socket__user_who_never_had_a_role__is_refused(browser: Callable[..., Browser], db: None) -> None:
+    assert browser(a_person("nobody", role="")).close_code() == consumers.NO_ROLE
 
 
 def test_socket__one_more_than_a_user_may_have__is_closed_with_4429(
