@@ -132,6 +132,23 @@ def test_resolve__at_a_version__names_origin_and_shadowed_of_then() -> None:
     assert then.shadowed[-1].origin == DEFAULT_ORIGIN
 
 
+@pytest.mark.parametrize("later", [0, 20])  # folded back from now; forward from nothing
+def test_image_at__from_either_end__has_what_was_set_and_nothing_cleared(later: int) -> None:
+    put(GLOBAL, leverage=11, max_retries=5)  # version 1
+    put(BTC, leverage=12)  # 2
+    decide(ClearValue(GLOBAL, "trading", "leverage"))  # 3
+    put(GLOBAL, max_retries=6)  # 4
+    put(GLOBAL, max_retries=7)  # 5
+    for number in range(later):
+        put(GLOBAL, leverage=20 + number)
+
+    then = selectors.image_at(version=3)
+
+    assert dict(then.stored("trading", GLOBAL)) == {"max_retries": (5, 1)}
+    assert dict(then.stored("trading", BTC)) == {"leverage": (12, 2)}
+    assert then.values("trading", Path())["leverage"] == 10
+
+
 def test_version_at__clock_set_back__higher_version_is_in_force_from_its_own_time_on() -> None:
     put_at(NOON, leverage=11)  # version 1 at 12:00
     put_at(NOON + 2 * HOUR, leverage=12)  # 2 at 14:00
