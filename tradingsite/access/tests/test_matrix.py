@@ -233,7 +233,7 @@ def test_role__for_what_the_documents_say__may_or_may_not(role: str, method: str
 
 def test_page__of_the_documents__is_what_the_code_prints() -> None:
     page = (settings.BASE_DIR / "docs" / "access.md").read_text(encoding="utf-8")
-    assert routes.as_markdown() in page, "write the output of manage.py access_matrix into docs/access.md"
+    assert routes.as_markdown() in page, "the matrix changed: manage.py access_matrix --write"
 
 
 @pytest.mark.parametrize("role", ["viewer", "operator", "risk_admin", "owner"])
