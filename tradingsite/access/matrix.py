@@ -148,6 +148,12 @@ _PAGES: Final[dict[str, Doors]] = {
     "pages:dataset": {"GET": _SEE},
     "pages:dataset-import": {"GET": _DO, "POST": _DO},
     "pages:snapshot": {"GET": _SEE},
+    "pages:config-effective": {"GET": _SEE},
+    "pages:config-changes": {"GET": _SEE},
+    "pages:config-change": {"GET": _SEE, "POST": _DO},
+    "pages:config-search": {"GET": _SEE},
+    "pages:config-edit": {"GET": _SEE, "POST": _DO},
+    "pages:config-matrix": {"GET": _SEE, "POST": _DO},
 }
 
 

@@ -3,7 +3,15 @@
 from django.urls import path
 
 from tradingsite.dashboard.views import backtests, bots, credits, data, decisions, overview
-from tradingsite.dashboard.views.configuration import snapshot
+from tradingsite.dashboard.views.configuration import (
+    changeset,
+    editor,
+    effective,
+    history,
+    matrix,
+    search,
+    snapshot,
+)
 
 app_name = "pages"
 urlpatterns = [
@@ -20,6 +28,12 @@ urlpatterns = [
     path("data", data.index, name="datasets"),
     path("data/import", data.upload, name="dataset-import"),
     path("data/<uuid:dataset_id>", data.detail, name="dataset"),
+    path("config/effective", effective.show, name="config-effective"),
+    path("config/edit/<path:scope>", editor.show, name="config-edit"),
+    path("config/matrix", matrix.show, name="config-matrix"),
+    path("config/changes", history.show, name="config-changes"),
+    path("config/changes/<int:version>", changeset.show, name="config-change"),
+    path("config/search", search.find, name="config-search"),
     path("snapshots/<slug:hash>", snapshot.show, name="snapshot"),
     path("credits", credits.show, name="credits"),
 ]

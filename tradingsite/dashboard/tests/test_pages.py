@@ -23,6 +23,7 @@ ARGUMENTS = {
     "dataset_id": uuid4(),
     "decision_id": 1,
     "row": 0,
+    "version": 1,
     "hash": "0" * 64,
 }
 
