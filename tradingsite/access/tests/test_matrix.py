@@ -31,6 +31,9 @@ ROUTES = {(route.name, route.address): route for route in routes.routes()}
 SAMPLES = {
     "uuid": str(UUID(int=1)),
     "int": "1",
+    "str": "global",
+    "path": "global",
+    "slug": "global",
     "symbol": "ACME",
     "side": "LONG",
     "namespace": "bot",
