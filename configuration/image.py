@@ -1,6 +1,7 @@
 """All configuration at one version, in memory and immutable: resolve any scope without a query."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from operator import itemgetter
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
@@ -54,6 +55,7 @@ class Path(NamedTuple):
         return " on ".join(filter(None, parts)) or "global"
 
 
+_value_of: Final[Callable[[Stored], Any]] = itemgetter(0)
 _EVERYWHERE: Final = Path()
 _NOTHING: Final[Mapping[str, Stored]] = MappingProxyType({})
 _MOST: Final = 16_384
@@ -87,6 +89,7 @@ class Image:
         self._asked: dict[tuple[str, Path], Mapping[str, Any]] = {}
         self._values: dict[tuple[str, Path], Mapping[str, Any]] = {}
         self._containers: dict[str, tuple[str, ...]] = {}
+        self._asked_why: dict[tuple[str, Path], Mapping[str, Resolved]] = {}
         self._resolved: dict[tuple[str, Path], Mapping[str, Resolved]] = {}
 
     def stored(self, namespace: str, scope: Scope) -> Mapping[str, Stored]:
@@ -111,13 +114,14 @@ class Image:
 
     def resolve(self, namespace: str, path: Path) -> Mapping[str, Resolved]:
         """The values in force with their origins and what each shadows, by parameter name. Raises NotFound."""
-        known = self._resolved.get((namespace, path))
+        known = self._asked_why.get((namespace, path))
         if known is None:
             heard = self._heard(namespace, path)
             known = self._resolved.get((namespace, heard))
             if known is None:
                 known = MappingProxyType(self._explained(namespace, heard))
                 _remember(self._resolved, (namespace, heard), known, most=_MOST_RESOLVED)
+            _remember(self._asked_why, (namespace, path), known, most=_MOST_RESOLVED)
         return known
 
     def explain(self, namespace: str, parameter: str, path: Path) -> Resolved:
@@ -146,7 +150,10 @@ class Image:
             merged = {name: supplied.value for name, supplied in self._supplied(namespace).items()}
         else:
             merged = {**self.values(namespace, path.wider())}
-        merged.update([(name, own.value) for name, own in stored.items() if name in merged])
+        if stored.keys() <= merged.keys():
+            merged.update(zip(stored, map(_value_of, stored.values()), strict=True))
+        else:  # what was retired is stored still
+            merged.update([(name, own.value) for name, own in stored.items() if name in merged])
         for name in self._shareable(namespace):
             if name in stored:
                 merged[name] = fixed(stored[name].value)

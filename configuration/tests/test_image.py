@@ -64,7 +64,7 @@ def test_values__a_hundred_thousand_unknown_symbols__are_not_kept() -> None:
         image.resolve("trading", Path("", f"S{number}", "LONG"))
     # Then: one mapping for all of them, and a bounded number of entries that lead to it
     assert {id(found) for found in image._asked.values()} == {id(image.values("trading", Path()))}
-    assert len(image._asked) <= 16_384
+    assert (len(image._asked) <= 16_384, len(image._asked_why) <= 4_096) == (True, True)
     assert (len(image._values), len(image._resolved)) == (1, 1)
 
 
