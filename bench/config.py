@@ -78,7 +78,8 @@ def _measured_here(changes: int) -> None:
         call_command("migrate", verbosity=0)
         began = time.perf_counter()
         _fill(changes)
-        print(f"{changes:,} changes of {31 * 2 * SYMBOLS:,} values written in {time.perf_counter() - began:.0f} s")
+        took = time.perf_counter() - began
+        print(f"{changes:,} changes of up to {31 * (3 * SYMBOLS + 1):,} values written in {took:.0f} s")
         try:
             _print([*_in_memory(others), *_in_the_ledger()])
         finally:
