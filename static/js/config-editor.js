@@ -85,5 +85,5 @@ if (form.querySelector("[data-apply]")) {
   // After a merge, or the browser's way back, rows may ask for something already.
   if (rows.some(isChanged) && !form.querySelector("[data-shown] [name=plan_hash]")) preview.ask();
 }
-const target = location.hash && document.getElementById(location.hash.slice(1));
+const target = document.getElementById(location.hash.slice(1));
 if (target?.dataset.row) valueOf(target).focus({ preventScroll: true });

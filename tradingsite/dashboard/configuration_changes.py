@@ -1,12 +1,13 @@
 """A change of configuration on its way: its preview for people, its collisions side by side, its application."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from configuration import rules, services
 from configuration.catalogue import CATALOGUE
+from configuration.cautions import Caution
 from configuration.effects import Shift
 from configuration.errors import StalePlan
 from configuration.planning import Operation
@@ -19,7 +20,7 @@ from tradingsite.dashboard.configuration_forms import address_of
 
 SHOWN_CHANGES: Final = 100
 SHOWN_EFFECTS: Final = 40
-NAMED_PLACES: Final = 6
+NAMED_PLACES: Final = 4
 NO_REASON: Final = "Say why: the reason is kept with the change for ever."
 ANOTHER_PLAN: Final = (
     "Nothing was changed. What was sent would not have done what its preview said, because the values or the form "
@@ -72,6 +73,13 @@ class Reached(NamedTuple):
     orders: int
 
 
+class Warned(NamedTuple):
+    """Something that may surprise, said for the first change it holds for, and how many more there are."""
+
+    first: str
+    more: int
+
+
 class Shown(NamedTuple):
     """A preview as a page draws it.
 
@@ -87,6 +95,7 @@ class Shown(NamedTuple):
     more_outcomes: int
     pinned: int
     bots: tuple[Reached, ...]
+    warnings: tuple[Warned, ...]
     at_fields: Mapping[str, tuple[str, ...]]
     together: tuple[str, ...]
     other: tuple[str, ...]
@@ -154,6 +163,7 @@ def look(wish: Wish, *, actor: Actor, bot_names: Mapping[str, str], note: str = 
         more_outcomes=max(len(moved) - SHOWN_EFFECTS, 0),
         pinned=sum(len(shift.paths) for shift in shifts if not shift.changes_value),
         bots=tuple(_reached(bot, bot_names) for bot in preview.touched.bots),
+        warnings=tuple(_warned(preview.warnings)),
         at_fields=at_fields,
         together=together,
         other=other,
@@ -215,6 +225,15 @@ def _outcome(shift: Shift, bot_names: Mapping[str, str]) -> Outcome:
     named = tuple(places.words_of(Scope("bot", *path), bot_names) for path in shift.paths[:NAMED_PLACES])
     unit = _unit(shift.namespace, shift.parameter)
     return Outcome(shift.parameter, unit, shift, named, max(len(shift.paths) - NAMED_PLACES, 0))
+
+
+def _warned(cautions: Iterable[Caution]) -> Iterator[Warned]:
+    """Twenty symbols without a bot are one warning, not twenty."""
+    alike: defaultdict[tuple[str, str], list[Caution]] = defaultdict(list)
+    for caution in cautions:
+        alike[caution.code, caution.parameter].append(caution)
+    for members in alike.values():
+        yield Warned(members[0].message, len(members) - 1)
 
 
 def _reached(bot: ReachedBot, bot_names: Mapping[str, str]) -> Reached:

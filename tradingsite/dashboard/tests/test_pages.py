@@ -24,6 +24,7 @@ ARGUMENTS = {
     "decision_id": 1,
     "row": 0,
     "version": 1,
+    "scope": "AAPL/LONG",
     "hash": "0" * 64,
 }
 
