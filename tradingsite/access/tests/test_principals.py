@@ -1,15 +1,18 @@
 """Who a request comes from: roles give risks, groups give places, tokens never more than their owner has."""
 
 from datetime import UTC, datetime
+from importlib import import_module
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.contrib.auth.models import AnonymousUser, Group, User
+from django.db import connection
 
 from configuration import ports
 from configuration.actors import NOTHING, UNLIMITED
 from configuration.scopes import GLOBAL, Scope, bot_scope, side_scope, symbol_scope
-from tests.people import a_person
+from tests.people import a_person, with_role
 from tradingsite.access import selectors
 from tradingsite.access.models import ScopePattern
 from tradingsite.access.roles import Role
@@ -40,15 +43,14 @@ def test_actor__of_each_role__may_change_its_risks(role: str, risks: set[str]) -
 
 
 def test_actor__of_a_superuser__is_an_owner_everywhere() -> None:
-    root = User.objects.create_superuser("root")
-    Group.objects.get(name="viewer").user_set.add(root)
+    root = with_role(User.objects.create_superuser("root"), "viewer")
     assert selectors.role_of(root) is Role.OWNER
     assert ports.principals().actor_of(root, None).grant == UNLIMITED
 
 
 def test_role__of_several_groups__is_the_strongest() -> None:
     user = a_person("ann", role="viewer")
-    user.groups.add(Group.objects.get(name="risk_admin"), Group.objects.create(name="night shift"))
+    user.groups.add(Group.objects.get_or_create(name="risk_admin")[0], Group.objects.create(name="night shift"))
     assert selectors.role_of(user) is Role.RISK_ADMIN
 
 
@@ -105,5 +107,13 @@ def test_actor__of_a_token_without_the_scope_configure__may_change_nothing() -> 
     assert ports.principals().actor_of(root, a_token("read", "trade", "admin")).grant == NOTHING
 
 
-def test_roles__of_the_migration__exist_as_groups() -> None:
-    assert {"viewer", "operator", "risk_admin", "owner"} <= set(Group.objects.values_list("name", flat=True))
+def test_roles__migrated_into_groups_of_any_kind__exist_once_each_and_keep_their_members() -> None:
+    ann = a_person("ann", role="operator")
+    Group.objects.exclude(name="operator").delete()
+    Group.objects.create(name="night shift")
+    roles = import_module("tradingsite.access.migrations.0002_roles")
+    for _ in range(2):
+        roles.make(apps, connection.schema_editor())
+    names = Group.objects.order_by("name").values_list("name", flat=True)
+    assert list(names) == ["night shift", "operator", "owner", "risk_admin", "viewer"]
+    assert selectors.role_of(User.objects.get(pk=ann.pk)) is Role.OPERATOR
