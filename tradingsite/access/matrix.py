@@ -133,6 +133,7 @@ _PAGES: Final[dict[str, Doors]] = {
     "healthz": {"GET": _ANYBODY},
     "ready": {"GET": _ANYBODY},
     "health": {"GET": _ANYBODY},
+    "docs": {"GET": _SEE},
     "pages:credits": {"GET": _ANYBODY},
     "pages:overview": {"GET": _SEE},
     "pages:bots": {"GET": _SEE},
