@@ -466,7 +466,7 @@ SETTINGS: tuple[Setting, ...] = (
         "CONFIG_LISTEN_DATABASE_URL",
         "PostgreSQL's direct address for that, where DATABASE_URL leads to a pooler that shares connections.",
         "postgres://...; not set means DATABASE_URL",
-        "postgres://tradingsite:secret@db.internal:5432/tradingsite",
+        "postgres://tradingsite@db.internal:5432/tradingsite",
         _address("postgres", "postgresql"),
         is_required=False,
         is_secret=True,

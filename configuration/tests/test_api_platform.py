@@ -13,7 +13,7 @@ from configuration.tests.calling import CONFIG, a_caller, data, faults
 from configuration.tests.examples import put
 
 pytestmark = pytest.mark.django_db
-KEYS = {"alpaca_api_key": "PKTESTTESTTESTTEST42", "alpaca_secret_key": "abc"}
+KEYS = {"alpaca_api_key": "PKTESTTESTTESTTEST42", "alpaca_secret_key": "abc"}  # not-a-secret
 
 # The table of the specification, 4.3, and the sigmas of 4.2.
 DEFAULTS = {
@@ -202,12 +202,15 @@ def test_put__validate_only__says_what_it_would_do(client: APIClient) -> None:
 @pytest.mark.parametrize(
     ("keys", "expected"),
     [
-        ({"alpaca_api_key": "bad key!"}, [("invalid_key", "/api_keys/alpaca_api_key")]),
+        ({"alpaca_api_key": "bad key!"}, [("invalid_key", "/api_keys/alpaca_api_key")]),  # not-a-secret
         ({"alpaca_secret_key": 7}, [("invalid_key", "/api_keys/alpaca_secret_key")]),
         ({"alpaca_key": "x"}, [("unknown_field", "/api_keys/alpaca_key")]),
         ("PK", [("invalid_type", "/api_keys")]),
         # Sound in form, but a deployment setting: nothing secret is stored here.
-        ({"alpaca_api_key": "PKOTHEROTHEROTHER001"}, [("deployment_setting", "/api_keys/alpaca_api_key")]),
+        (
+            {"alpaca_api_key": "PKOTHEROTHEROTHER001"},
+            [("deployment_setting", "/api_keys/alpaca_api_key")],
+        ),  # not-a-secret
     ],
 )
 def test_keys__sent__are_judged_and_never_stored_or_repeated(client: APIClient, keys: Any, expected: Any) -> None:
