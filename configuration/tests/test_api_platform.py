@@ -208,9 +208,9 @@ def test_put__validate_only__says_what_it_would_do(client: APIClient) -> None:
         ("PK", [("invalid_type", "/api_keys")]),
         # Sound in form, but a deployment setting: nothing secret is stored here.
         (
-            {"alpaca_api_key": "PKOTHEROTHEROTHER001"},
+            {"alpaca_api_key": "PKOTHEROTHEROTHER001"},  # not-a-secret
             [("deployment_setting", "/api_keys/alpaca_api_key")],
-        ),  # not-a-secret
+        ),
     ],
 )
 def test_keys__sent__are_judged_and_never_stored_or_repeated(client: APIClient, keys: Any, expected: Any) -> None:
