@@ -5,12 +5,15 @@ from django.urls import path
 from tradingsite.dashboard.views import backtests, bots, credits, data, decisions, overview
 from tradingsite.dashboard.views.configuration import (
     changeset,
+    cockpit,
     editor,
     effective,
     history,
     matrix,
     search,
     snapshot,
+    timemachine,
+    transfer,
 )
 
 app_name = "pages"
@@ -28,6 +31,9 @@ urlpatterns = [
     path("data", data.index, name="datasets"),
     path("data/import", data.upload, name="dataset-import"),
     path("data/<uuid:dataset_id>", data.detail, name="dataset"),
+    path("config", cockpit.show, name="config-cockpit"),
+    path("config/time", timemachine.show, name="config-time"),
+    path("config/import", transfer.show, name="config-import"),
     path("config/effective", effective.show, name="config-effective"),
     path("config/edit/<path:scope>", editor.show, name="config-edit"),
     path("config/matrix", matrix.show, name="config-matrix"),
