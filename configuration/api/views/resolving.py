@@ -12,7 +12,7 @@ from configuration.api.requests import naming, places, query
 from configuration.api.schemas import answers
 from configuration.api.schemas.describing import ABSENT, REFUSED, chosen, described
 from configuration.api.views.base import ConfigurationView, answer, unchanged, versioned
-from configuration.catalogue import TRADING
+from configuration.catalogue import CATALOGUE, TRADING
 from configuration.image import Image, Path
 from configuration.scopes import Resolved, Scope
 from configuration.store import Read
@@ -86,7 +86,12 @@ def _asked_for(asked: Mapping[str, Any]) -> tuple[Scope, Read]:
     scope = places.scope_of_query(asked)
     if asked["at_version"] is None and asked["at_time"] is None:
         return scope, store.read()
-    image = selectors.image_at(version=asked["at_version"], time=asked["at_time"])
+    namespace = asked["namespace"] or TRADING
+    # Probed for this scope alone; the whole image of a long ledger is folded for what only an old catalogue knows.
+    narrowed = scope if namespace in CATALOGUE.namespaces() else None
+    image = selectors.image_at(
+        version=asked["at_version"], time=asked["at_time"], scope=narrowed, namespaces=(namespace,)
+    )
     return scope, Read(image, is_cache_hit=False, load_ms=0.0, is_degraded=False, confirmed_at=None)
 
 
