@@ -16,6 +16,7 @@ function open() {
   if (dialog.open) return;
   dialog.showModal();
   input.select();
+  choose(list.children.length ? 0 : -1);
 }
 
 function choose(index) {
