@@ -10,6 +10,7 @@ export function livePreview(form, { shown = () => {} } = {}) {
   const reason = form.querySelector("[data-reason]");
   const reasonHelp = form.querySelector("[data-reason-help]");
   const busy = form.querySelector("[data-busy]");
+  const review = form.querySelector("[data-review]");
   let timer = 0;
   let asking = null;
   let isCurrent = true;
@@ -18,6 +19,10 @@ export function livePreview(form, { shown = () => {} } = {}) {
   function judge() {
     const hasReason = reason.value.trim() !== "";
     apply.disabled = !(isReady() && hasReason);
+    const changes = Number(pane.querySelector("[data-changes]")?.dataset.changes ?? 0);
+    const isRefused = pane.querySelector(".note-box.bad") !== null;
+    review.hidden = changes === 0 && !isRefused;
+    review.textContent = `${isRefused ? "✕ " : ""}Review ${changes} ${changes === 1 ? "change" : "changes"}`;
     reasonHelp.textContent = hasReason ? "" : isReady() ? "Say why, then it can be applied." : "Required. One sentence is enough.";
   }
 
@@ -52,7 +57,6 @@ export function livePreview(form, { shown = () => {} } = {}) {
   }
 
   form.addEventListener("input", (event) => (event.target === reason ? judge() : soon()));
-  form.addEventListener("change", (event) => { if (event.target !== reason) soon(); });
   form.addEventListener("submit", (event) => {
     const intent = event.submitter?.value ?? "preview";
     if (intent === "merge") return;
@@ -68,6 +72,9 @@ export function livePreview(form, { shown = () => {} } = {}) {
   });
   // A wheel over a focused number would change it while the reader only scrolls.
   form.addEventListener("wheel", (event) => { if (event.target.type === "number") event.target.blur(); }, { passive: true });
+
+  // Where the pane is below the rows, a button leads to it; in its sight the button would be in the way.
+  new IntersectionObserver(([seen]) => review.classList.toggle("is-there", seen.isIntersecting)).observe(pane);
 
   for (const node of form.querySelectorAll("[data-with-script]")) node.hidden = false;
   judge();

@@ -5,6 +5,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
 from configuration import rules, services
 from configuration.catalogue import CATALOGUE
 from configuration.cautions import Caution
@@ -200,13 +204,15 @@ def collisions(preview: Preview, bot_names: Mapping[str, str]) -> list[Collision
     return [_collision(gate, preview.kind, bot_names) for gate in gates if gate["code"] == "changed_since"]
 
 
-def done(applied: Applied) -> str:
-    """What was done, in a sentence."""
+def done(applied: Applied) -> SafeString:
+    """What was done, in a sentence that leads to it."""
     count = len(applied.changes)
     places_count = len({change.scope for change in applied.changes})
     values = f"{count} value{'s' if count != 1 else ''}"
     where = f" at {places_count} places" if places_count > 1 else ""
-    return f"Changed: {values}{where}, in one decision. That is version {applied.version}."
+    address = reverse("pages:config-change", args=[applied.version])
+    sentence = 'Changed {}{}, as one decision: <a href="{}">version {}</a>.'
+    return format_html(sentence, values, where, address, applied.version)
 
 
 def _line(change: services.Changed, bot_names: Mapping[str, str]) -> Line:
