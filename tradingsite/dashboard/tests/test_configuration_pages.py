@@ -1,6 +1,8 @@
 """The pages of configuration: what is in force and why, who changed it, the way back, the search."""
 
+import html
 import re
+import shlex
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -91,6 +93,7 @@ def test_effective__only_overridden__leaves_out_what_is_at_its_default(client, h
 
 def test_effective__changed_since_a_version__shows_what_moved_there_and_nothing_else(client, history) -> None:
     put(GLOBAL, max_retries=7)
+    put(BTC, max_daily_trades=100)  # the default: another origin, the same value
     services.change(
         actor=RITA, source="admin", reason="off", operations=[ClearValue(BTC_LONG, "trading", "leverage")], now=NOON
     )
@@ -99,8 +102,8 @@ def test_effective__changed_since_a_version__shows_what_moved_there_and_nothing_
     for_the_symbol = shown(client, "config-effective", symbol="BTCUSDT", changed_since="4")
 
     # The side's leverage is inherited again, which nothing set; the symbol's is as it was.
-    assert set(re.findall(r'<tr id="([a-z_]+)"', on_the_side)) == {"leverage", "max_retries"}
-    assert re.findall(r'<tr id="([a-z_]+)"', for_the_symbol) == ["max_retries"]
+    assert set(re.findall(r'<tr id="([a-z_]+)"', on_the_side)) == {"leverage", "max_retries", "max_daily_trades"}
+    assert set(re.findall(r'<tr id="([a-z_]+)"', for_the_symbol)) == {"max_retries", "max_daily_trades"}
 
 
 @pytest.mark.parametrize(
@@ -249,12 +252,19 @@ def test_change__once_verified__says_up_to_where(client, history) -> None:
     assert "not verified yet" in shown(client, "config-change", 5)
 
 
-def test_change__as_curl__sends_the_same_operations(client, history) -> None:
+def test_change__as_curl__decides_the_same_again(client, history) -> None:
     text = shown(client, "config-change", 4)
+    command = shlex.split(html.unescape(text[text.index('id="curl"') :].partition(">")[2].partition("</pre>")[0]))
+    put(BTC_LONG, leverage=30)
 
-    assert "http://testserver/api/v1/config/batch" in text
-    assert "&quot;parameter&quot;: &quot;leverage&quot;, &quot;value&quot;: 20" in text
-    assert "$TOKEN" in text
+    address, body = command[3], command[command.index("-d") + 1]
+    answer = client.post(address, body, content_type="application/json")
+
+    assert (command[0], address) == ("curl", "http://testserver/api/v1/config/batch")
+    assert "Authorization: Bearer $TOKEN" in command
+    assert answer.status_code == 200, answer.json()
+    assert value_at(BTC_LONG) == 20
+    assert selectors.decision(6).reason == "Back to the median"
 
 
 def test_change__there_is_none__is_not_found(client, history) -> None:
