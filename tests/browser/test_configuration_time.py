@@ -180,3 +180,20 @@ def test_cockpit__of_a_running_site__names_its_process_and_offers_the_export(rea
         page.get_by_role("link", name="YAML").click()
     assert re.fullmatch(r"configuration-v\d+\.yaml", download.value.suggested_filename)
     assert download.value.path().read_text("utf-8").startswith("format: tradingsite-configuration-1\n")
+
+
+def test_cockpit__left_open__follows_what_is_decided_and_says_when_it_cannot(reader: Reader, site: Site) -> None:
+    # Given: somebody who has the cockpit open while others decide
+    reader.sign_in()
+    page = reader.page
+    reader.open("/config")
+    _, newest = decided_twice(site, "TMFOLLOW")
+
+    # Then: it follows by itself
+    page.get_by_role("link", name=f"v{newest}", exact=True).first.wait_for(timeout=30_000)
+    assert page.get_by_text("not refreshed any more").is_hidden()
+
+    # When: the server is out of reach
+    page.route("**/config", lambda route: route.abort())
+    page.get_by_text("not refreshed any more").wait_for(timeout=30_000)
+    reader.problems.clear()  # the browser's own complaint of it

@@ -16,8 +16,8 @@ from tradingsite.dashboard.in_force import age
 
 SHOWN_DECISIONS: Final = 10
 SHOWN_CHIPS: Final = 3
-SHOWN_DEPARTURES: Final = 12
-SHOWN_IDLE: Final = 12
+SHOWN_DEPARTURES: Final = 8
+SHOWN_IDLE: Final = 8
 _CHECKED_LONG_AGO: Final = timedelta(hours=3)
 """The ledger is verified every hour; one missed may be a restart, three are not."""
 
@@ -53,6 +53,7 @@ def show(request: HttpRequest) -> HttpResponse:
     context = {
         "section": "configuration",
         "tab": "cockpit",
+        "now": now,
         "head": Head(image.version, image.head_hash),
         "fresh": fresh,
         "confirmed_age": age(fresh.confirmed_at, now) if fresh.confirmed_at else "",
