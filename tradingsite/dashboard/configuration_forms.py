@@ -5,7 +5,7 @@ preview, and the service that applies it, name it together with everything else 
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from django.http import QueryDict
@@ -223,8 +223,8 @@ def groups(
 def versions_of(image: Image, namespace: str, scope: Scope) -> set[int]:
     """The versions whose decisions the rows name."""
     resolved = image.resolve(namespace, Path(scope.bot, scope.symbol, scope.side)).values()
-    layers: Iterable[Any] = (layer.origin for one in resolved for layer in (one, *one.shadowed[:1]))
-    return {origin.version for origin in layers} - {0}
+    nearest = {one.origin.version for one in resolved}
+    return (nearest | {beaten.origin.version for one in resolved for beaten in one.shadowed[:1]}) - {0}
 
 
 def limits(parameter: Parameter) -> str:

@@ -416,6 +416,7 @@ def test_editor__scope_that_is_none_or_namespace_without_it__is_not_found(client
     assert client.get("/config/edit/AAPL?namespace=nothing").status_code == 404
     assert client.get("/config/matrix?namespace=weather").status_code == 404
     assert client.get("/config/edit/bot:00000000-0000-0000-0000-000000000000").status_code == 404
+    assert client.get("/config/edit/bot:b-1").status_code == 404
 
 
 def test_editor__namespace_not_installed__says_so(client) -> None:

@@ -1,6 +1,7 @@
 """The editor: one scope's parameters of one namespace; previewed, merged with what others did, applied."""
 
 from typing import Any, Final, NamedTuple
+from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
@@ -71,7 +72,7 @@ def _elsewhere(request: HttpRequest) -> HttpResponse:
 
 def _edit(request: HttpRequest, scope: Scope) -> Edit:
     if scope.bot:
-        bots.bot(scope.bot, owner_id=owner_seen_by(request))  # raises NotFound for what is not theirs
+        _require_bot(request, scope.bot)
     namespace = _namespace(request, scope)
     image = store.current()
     posted = _without_theirs(request.POST)
@@ -84,6 +85,14 @@ def _edit(request: HttpRequest, scope: Scope) -> Edit:
     operations = forms.operations(wanted, namespace.name, scope, shown=shown)
     wish = Wish(operations, base, posted.get("reason", "").strip(), "set")
     return Edit(namespace, scope, image, places.known(image, owner_id=owner_seen_by(request)), wanted, wish)
+
+
+def _require_bot(request: HttpRequest, bot: str) -> None:
+    """Raises NotFound for what is no bot, or not theirs."""
+    try:
+        bots.bot(UUID(bot), owner_id=owner_seen_by(request))
+    except ValueError as no_id:
+        raise NotFound(f"There is no bot {bot[:60]!r}.") from no_id
 
 
 def _namespace(request: HttpRequest, scope: Scope) -> Namespace:
