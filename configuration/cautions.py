@@ -86,15 +86,11 @@ def _neighbours(paths: Iterable[Path]) -> Mapping[tuple[str, str], list[Path]]:
 
 def _below(scope: Scope, near: Iterable[Path]) -> list[Path]:
     """The paths the scope speaks for, beside its own."""
-    own = _own(scope)
+    own = Path.of(scope)
     return [path for path in near if path != own and (not scope.side or path.side == scope.side)]
 
 
 _PARTS: Final = 4  # of an origin: those of a scope
-
-
-def _own(scope: Scope) -> Path:
-    return Path(scope.bot, scope.symbol, scope.side)
 
 
 def _said(code: str, change: Changed, message: str) -> Caution:
@@ -135,7 +131,7 @@ def _counted(number: int) -> str:
 def _pinned(change: Changed, before: Image) -> Iterator[Caution]:
     if change.op != "set" or change.old_version:
         return
-    inherited = before.explain(change.namespace, change.parameter, _own(change.scope))
+    inherited = before.explain(change.namespace, change.parameter, Path.of(change.scope))
     if inherited.value == change.new:
         origin = inherited.origin
         source = origin.name or str(Scope(origin.scope, origin.bot, origin.symbol, origin.side))

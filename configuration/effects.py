@@ -173,7 +173,7 @@ def requires_restart(shifts: Iterable[Shift]) -> tuple[str, ...]:
 
 def _paths(namespace: str, before: Image, after: Image, bots: Sequence[ReachedBot]) -> list[Path]:
     places = dict.fromkeys((*before.places(), *after.places()))
-    found = {Path(scope.bot, scope.symbol, scope.side) for owner, scope in places if owner == namespace} | {Path()}
+    found = {Path.of(scope) for owner, scope in places if owner == namespace} | {Path()}
     depth = depth_of(namespace, before.catalogue)
     for bot in bots:
         if namespace in (TRADING, BOT, bot.strategy):

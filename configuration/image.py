@@ -28,6 +28,11 @@ class Path(NamedTuple):
     symbol: str = ""
     side: str = ""
 
+    @classmethod
+    def of(cls, scope: Scope) -> "Path":
+        """Whose configuration a scope's own is, with all that speaks for it."""
+        return cls(scope.bot, scope.symbol, scope.side)
+
     def scopes(self) -> Iterator[Scope]:
         """The scopes that speak for it, weakest first: global, symbol, symbol-side, bot."""
         yield GLOBAL

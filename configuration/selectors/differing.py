@@ -48,15 +48,14 @@ class _Side(NamedTuple):
     image: Image
     scope: Scope
 
-    @property
-    def path(self) -> Path:
-        return Path(self.scope.bot, self.scope.symbol, self.scope.side)
-
     def values(self, namespace: str) -> Mapping[str, Any]:
-        return self.image.values(namespace, self.path) if namespace in self.image.catalogue.namespaces() else {}
+        return self.image.values(namespace, Path.of(self.scope)) if self._knows(namespace) else {}
 
     def resolved(self, namespace: str) -> Mapping[str, Resolved]:
-        return self.image.resolve(namespace, self.path) if namespace in self.image.catalogue.namespaces() else {}
+        return self.image.resolve(namespace, Path.of(self.scope)) if self._knows(namespace) else {}
+
+    def _knows(self, namespace: str) -> bool:
+        return namespace in self.image.catalogue.namespaces()
 
 
 def _places(namespace: str, *images: Image) -> list[Scope]:

@@ -93,7 +93,7 @@ def resolve_at(
 ) -> dict[str, Resolved]:
     """``selectors.resolve`` as it was at a version or an instant. Raises as ``image_at``."""
     image = image_at(version=version, time=time, scope=scope, namespaces=namespaces)
-    path = Path(scope.bot, scope.symbol, scope.side)
+    path = Path.of(scope)
     return {
         f"{namespace}.{name}": resolved
         for namespace in namespaces
@@ -232,7 +232,7 @@ def _probed(moment: Moment, scope: Scope, namespaces: Sequence[str]) -> list[Seq
     wanted = [(namespace, one.name) for namespace in namespaces for one in catalogue.parameters(namespace)]
     if not wanted:
         return []
-    layers = Path(scope.bot, scope.symbol, scope.side).scopes()
+    layers = Path.of(scope).scopes()
     columns = [list(column) for rows in (wanted, layers) for column in zip(*rows, strict=True)]
     with connection.cursor() as cursor:
         cursor.execute(_PROBE, [*columns, moment.version])

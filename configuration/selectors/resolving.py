@@ -49,7 +49,7 @@ def resolve_many(wanted: Sequence[tuple[Scope, Sequence[str]]]) -> list[dict[str
 
 
 def _resolved(image: Image, scope: Scope, namespaces: Sequence[str]) -> dict[str, Resolved]:
-    path = Path(scope.bot, scope.symbol, scope.side)
+    path = Path.of(scope)
     return {
         f"{namespace}.{name}": resolved
         for namespace in namespaces

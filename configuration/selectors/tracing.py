@@ -90,7 +90,7 @@ class _Trace:
     def __init__(self, namespace: str, parameter: str, scope: Scope) -> None:
         image = store.current()
         self._namespace, self._parameter = namespace, parameter
-        self._layers = list(Path(scope.bot, scope.symbol, scope.side).scopes())
+        self._layers = list(Path.of(scope).scopes())
         self._head = image.version
         self._environment: Mapping[tuple[str, str], Supplied] = image.environment
 

@@ -25,7 +25,7 @@ HOUR = timedelta(hours=1)
 
 
 def told(image: Image, where: Scope, name: str) -> tuple[Any, int]:
-    resolved = image.resolve("trading", Path(where.bot, where.symbol, where.side))[name]
+    resolved = image.resolve("trading", Path.of(where))[name]
     return resolved.value, resolved.origin.version
 
 

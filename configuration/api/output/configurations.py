@@ -21,7 +21,7 @@ def configuration_output(
     they could not be asked.
     """
     image = read.image
-    values = image.resolve(namespace, Path(scope.bot, scope.symbol, scope.side))
+    values = image.resolve(namespace, Path.of(scope))
     return {
         "namespace": namespace,
         "symbol": scope.symbol or None,

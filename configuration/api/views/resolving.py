@@ -101,7 +101,7 @@ def _values(image: Image, namespace: str, scope: Scope) -> Mapping[str, Resolved
         message = f"There is no namespace {namespace[:60]!r}."
         fault = Fault("unknown_namespace", "/namespace", message, list(known), namespace[:60])
         raise InputError("The query names no namespace.", faults=[fault])
-    return image.resolve(namespace, Path(scope.bot, scope.symbol, scope.side))
+    return image.resolve(namespace, Path.of(scope))
 
 
 def _decided(read: Read, values: Any) -> dict[int, Any]:
