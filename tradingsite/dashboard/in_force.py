@@ -17,7 +17,8 @@ _UNSET_KINDS: Final = ("default", "environment")
 class Layer(NamedTuple):
     """One layer that speaks for a parameter, whether or not it says something. The first that does wins.
 
-    ``by``: the decision that set it. ``edit_url`` is '' where nobody changes it here: the environment, the default.
+    ``by``: the decision that set it. ``edit_url`` is '' where it is not changed: the environment, the default,
+    another one's bot.
     """
 
     kind: str
@@ -70,6 +71,10 @@ class Seen(NamedTuple):
     @property
     def path(self) -> Path:
         return Path(self.scope.bot, self.scope.symbol, self.scope.side)
+
+    def is_of_another(self, scope: Scope) -> bool:
+        """True for a bot that whoever looks may not change: its name is not known to them."""
+        return bool(scope.bot) and scope.bot not in self.bot_names
 
 
 def rows(image: Image, seen: Seen) -> list[Row]:
@@ -184,7 +189,7 @@ def _stored(
         version=version,
         by=by,
         age=age(by.created_at, seen.now) if by is not None else "",
-        edit_url=places.edit_url(scope, seen.namespace, parameter.name),
+        edit_url="" if seen.is_of_another(scope) else places.edit_url(scope, seen.namespace, parameter.name),
     )
 
 

@@ -3,10 +3,9 @@
 import re
 from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
-from urllib.parse import quote
 
 from django.http import QueryDict
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 from django.utils.http import urlencode
 
 from bots import selectors as bots
@@ -120,7 +119,7 @@ def words_of(scope: Scope, bot_names: Mapping[str, str]) -> str:
     return " on ".join(filter(None, (named, market))) or "everywhere"
 
 
-def in_force_url(scope: Scope, namespace: str, *, parameter: str = "", **more: object) -> str:
+def in_force_url(scope: Scope, namespace: str, *, parameter: str = "", **more: str | int) -> str:
     """The page of what is in force there; with a parameter, its row is open and in sight."""
     asked = {"namespace": namespace, "symbol": scope.symbol, "side": scope.side, "bot": scope.bot, "open": parameter}
     address = _address("pages:config-effective", {**asked, **more})
@@ -136,17 +135,14 @@ def history_url(namespace: str, *, parameter: str = "", scope: Scope | None = No
 
 def edit_url(scope: Scope, namespace: str, parameter: str = "") -> str:
     """Where a person changes it."""
-    name = scope_name(scope)
-    try:
-        address = reverse("pages:config-edit", args=[name])
-    except NoReverseMatch:
-        address = f"/config/edit/{quote(name, safe=':/')}"
-    return f"{address}?{urlencode({'namespace': namespace})}" + (f"#{parameter}" if parameter else "")
+    address = _address("pages:config-edit", {"namespace": namespace}, scope_name(scope))
+    return f"{address}#{parameter}" if parameter else address
 
 
-def _address(name: str, asked: Mapping[str, object]) -> str:
-    said = {key: value for key, value in asked.items() if value not in ("", None)}
-    return f"{reverse(name)}?{urlencode(said)}" if said else reverse(name)
+def _address(name: str, asked: Mapping[str, str | int], *args: str) -> str:
+    said = {key: value for key, value in asked.items() if value != ""}
+    path = reverse(name, args=args)
+    return f"{path}?{urlencode(said)}" if said else path
 
 
 def namespaces() -> Iterable[Namespace]:

@@ -166,6 +166,28 @@ def test_effective__every_namespace__is_shown(client, db) -> None:
         assert len(re.findall(r'<tr id="', text)) == len(namespace.parameters)
 
 
+@pytest.mark.parametrize(
+    ("query", "edited"),
+    [
+        ({"symbol": "BTCUSDT", "side": "LONG"}, "symbol_side:BTCUSDT/LONG"),
+        ({"symbol": "BTCUSDT", "side": "LONG", "namespace": "indicator_voting"}, "symbol:BTCUSDT"),
+        ({"symbol": "BTCUSDT", "namespace": "weather"}, "global"),
+        ({"symbol": "BTCUSDT", "bot": "another-ones"}, "symbol:BTCUSDT"),
+        ({"namespace": "bot"}, None),
+    ],
+)
+def test_effective__its_way_to_the_editor__is_the_narrowest_place_that_can_be_set_and_exists(
+    client, db, query, edited
+) -> None:
+    text = shown(client, "config-effective", **query)
+    link = re.search(r'href="(/config/edit/([^"?]+)\?[^"]+)">Edit here<', text)
+
+    assert (link and link[2]) == edited
+    if link:
+        assert client.get(html.unescape(link[1])).status_code == 200
+    assert "bot:another-ones" not in text
+
+
 # --- history
 
 
