@@ -12,7 +12,18 @@ function isChanged(row) {
   return mode !== row.dataset.modeBefore || (mode === "set" && valueOf(row).value !== row.dataset.before);
 }
 
+/** Weights are read against their sum. */
+function sum(row) {
+  const shown = row.querySelector("[data-sum]");
+  if (!shown) return;
+  const text = valueOf(row).value || row.dataset.hint;
+  const numbers = text.split(/[\n,]/).filter((pair) => pair.trim()).map((pair) => Number(pair.split("=")[1]));
+  const total = numbers.reduce((all, one) => all + one, 0);
+  shown.textContent = Number.isFinite(total) ? `Sum ${Number(total.toFixed(6))}` : "";
+}
+
 function mark(row) {
+  sum(row);
   row.classList.toggle("is-changed", isChanged(row));
   row.classList.toggle("is-inherited", modeOf(row) !== "set");
 }

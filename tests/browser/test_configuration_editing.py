@@ -69,6 +69,14 @@ def test_editor__typed_value__is_previewed_live_and_applied_once_a_reason_is_giv
     assert value_of(someone, symbol, "leverage") == 4
 
 
+def test_weights__typed_as_pairs__show_their_sum(people: Reading, symbol: str) -> None:
+    someone = people()
+    someone.open(f"/config/edit/{symbol}")
+    someone.page.fill("#value-timeframe_weights", "1h=0.1\n4h=0.2")
+
+    assert someone.page.inner_text("#timeframe_weights [data-sum]") == "Sum 0.3"  # not 0.30000000000000004
+
+
 def test_editor__only_with_the_keyboard__is_filled_previewed_and_applied(people: Reading, symbol: str) -> None:
     someone = people()
     page = someone.page

@@ -153,16 +153,11 @@ def selection(posted: QueryDict, namespace: str) -> Selection:
     )
 
 
-def operations(chosen: Selection, image: Image, namespace: str) -> list[Operation]:
-    """One change for each scope. One that sets nothing has nothing to clear."""
+def operations(chosen: Selection, namespace: str) -> list[Operation]:
+    """One change for each scope; where it changes nothing, the plan leaves it out."""
     if chosen.parameter is None:
         return []
-    name = chosen.parameter.name
-    return [
-        forms.operation_of(chosen.parameter, namespace, scope, chosen.asked)
-        for scope in chosen.scopes
-        if chosen.asked.mode != forms.INHERIT or name in image.stored(namespace, scope)
-    ]
+    return [forms.operation_of(chosen.parameter, namespace, scope, chosen.asked) for scope in chosen.scopes]
 
 
 def missing(chosen: Selection) -> list[str]:

@@ -49,7 +49,7 @@ def show(request: HttpRequest) -> HttpResponse:
         if deciding.IS_FRAGMENT in request.headers:
             return render(request, "configuration/preview.html", {"missing": missing})
         return drawn(None, 422)
-    operations = overrides.operations(chosen, image, wanted.namespace.name)
+    operations = overrides.operations(chosen, wanted.namespace.name)
     form = deciding.Form(
         title=f"{wanted.namespace.title}, {len(chosen.scopes)} chosen",
         wish=Wish(operations, base, request.POST.get("reason", "").strip(), "batch"),
