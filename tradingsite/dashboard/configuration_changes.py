@@ -18,13 +18,14 @@ from configuration.planning import Operation
 from configuration.ports import ReachedBot
 from configuration.scopes import Scope, bot_scope
 from configuration.services import Actor, Applied, Preview
-from engine.domain.errors import Fault, InputError, StaleVersion
+from engine.domain.errors import Fault, InputError, PlatformError, StaleVersion
 from tradingsite.dashboard import places
 from tradingsite.dashboard.configuration_forms import address_of
 
 SHOWN_CHANGES: Final = 100
 SHOWN_EFFECTS: Final = 40
 NAMED_PLACES: Final = 4
+_TOLD_FAULTS: Final = 5
 NO_REASON: Final = "Say why: the reason is kept with the change for ever."
 ANOTHER_PLAN: Final = (
     "Nothing was changed. What was sent would not have done what its preview said, because the values or the form "
@@ -202,6 +203,13 @@ def collisions(preview: Preview, bot_names: Mapping[str, str]) -> list[Collision
     """What was changed since the person looked, and would be overwritten."""
     gates = (obstacle.gate for obstacle in preview.collisions)
     return [_collision(gate, preview.kind, bot_names) for gate in gates if gate["code"] == "changed_since"]
+
+
+def why_not(refused: PlatformError) -> str:
+    """Why nothing was changed, with the first of what is wrong, for the top of a page."""
+    if isinstance(refused, StalePlan):
+        return ANOTHER_PLAN
+    return " ".join([refused.message, *(fault.message for fault in refused.faults[:_TOLD_FAULTS])])
 
 
 def done(applied: Applied) -> SafeString:

@@ -5,6 +5,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.apps import apps
 from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
@@ -14,7 +15,6 @@ from django.urls import reverse
 
 from configuration import selectors, store
 from configuration.catalogue import CATALOGUE
-from configuration.models import ChangeSet, ConfigReader, LedgerCheck
 from configuration.scopes import GLOBAL, bot_scope, side_scope, symbol_scope
 from configuration.services import ClearValue, SetValue
 from configuration.tests.examples import NOON, decide, put, value_at
@@ -59,7 +59,8 @@ def context_of(client: Client, route: str, asked: dict[str, Any] | None = None) 
     return answer.context
 
 
-def a_process(name: str, **facts: Any) -> ConfigReader:
+def a_process(name: str, **facts: Any) -> None:
+    """A live process as it shows itself; nothing here starts one."""
     told = {
         "version": store.current().version,
         "catalogue_fingerprint": CATALOGUE.fingerprint,
@@ -67,11 +68,12 @@ def a_process(name: str, **facts: Any) -> ConfigReader:
         "is_listening": True,
         "delay_ms": 4.0,
     }
-    return ConfigReader.objects.create(id=uuid4(), process=name, host="desk", pid=11, **{**told, **facts})
+    readers = apps.get_model("configuration", "ConfigReader").objects
+    readers.create(id=uuid4(), process=name, host="desk", pid=11, **{**told, **facts})
 
 
 def a_check(*, ago: timedelta, version: int, bad: int | None = None, finding: str = "") -> None:
-    LedgerCheck.objects.create(
+    apps.get_model("configuration", "LedgerCheck").objects.create(
         checked_at=datetime.now(UTC) - ago, version=version, first_bad_version=bad, finding=finding, took_ms=1.0
     )
 
@@ -355,7 +357,7 @@ def test_roll_back__everything__is_previewed_and_then_done_as_one_decision(clien
     }
     assert answer["Location"] == reverse("pages:config-change", args=[4])
     assert value_at(symbol_scope("AAPL"), "leverage") == 5
-    decided = ChangeSet.objects.get(version=4)
+    decided = selectors.decision(4)
     assert (decided.kind, decided.actor_label, decided.reason) == ("rollback", "olga", "It went wrong")
 
 
@@ -427,7 +429,7 @@ def test_import__applied_by_its_plan__is_one_decision_with_the_reason(client: Cl
 
     assert answer["Location"] == reverse("pages:config-change", args=[1])
     assert (value_at(GLOBAL, "leverage"), value_at(symbol_scope("AAPL"), "max_daily_trades")) == (7, 3)
-    decided = ChangeSet.objects.get()
+    decided = selectors.decision(1)
     assert (decided.kind, decided.source, decided.actor_label) == ("import", "import", "olga")
     assert decided.reason == "From the test desk"
 

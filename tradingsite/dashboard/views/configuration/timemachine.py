@@ -9,7 +9,6 @@ from django.shortcuts import redirect, render
 from django.utils.http import urlencode
 
 from configuration import ports, selectors, services, store
-from configuration.errors import StalePlan
 from configuration.image import Image
 from configuration.scopes import Scope
 from configuration.selectors import PastImage
@@ -81,7 +80,7 @@ def _go_back(request: HttpRequest) -> HttpResponse:
             request_id=getattr(request, "request_id", ""),
         )
     except PlatformError as refused:
-        note = changes.ANOTHER_PLAN if isinstance(refused, StalePlan) else _said(refused)
+        note = changes.why_not(refused)
         way = _way(request, posted, asked.version, how_much, note=note, reason=reason)
         context = _context(request, posted, asked, way)
         return render(request, "configuration/time.html", context, status=refused.status)
@@ -139,7 +138,7 @@ def _way(
     try:
         course: Course = services.course(**_aim(asked, version, how_much))
     except PlatformError as refused:
-        return Way(how_much, is_partial, None, (), note or _said(refused), reason)
+        return Way(how_much, is_partial, None, (), note or changes.why_not(refused), reason)
     shown = changes.look(
         Wish(course.operations, store.current().version, reason, "rollback"),
         actor=ports.principals().actor_of(request.user, None),
@@ -148,10 +147,6 @@ def _way(
         spoken=False,
     )
     return Way(how_much, is_partial, shown, course.left_out, "", reason)
-
-
-def _said(refused: PlatformError) -> str:
-    return " ".join([refused.message, *(fault.message for fault in refused.faults[:5])])
 
 
 def _context(request: HttpRequest, given: QueryDict, asked: Asked, way: Way | None) -> dict[str, Any]:

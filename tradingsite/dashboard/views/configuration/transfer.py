@@ -9,7 +9,6 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
 from configuration import ports, services, store
-from configuration.errors import StalePlan
 from configuration.services import Actor, ImportPlan, Mode
 from engine.domain.errors import Fault, InputError, PlatformError
 from tradingsite.dashboard import configuration_changes as changes
@@ -68,7 +67,7 @@ def _applied(request: HttpRequest, given: Given) -> HttpResponse:
             request_id=getattr(request, "request_id", ""),
         )
     except PlatformError as refused:
-        note = changes.ANOTHER_PLAN if isinstance(refused, StalePlan) else _said(refused)
+        note = changes.why_not(refused)
         return _drawn(request, given, _plan(request, given, note=note), status=refused.status)
     if not done.changes:
         messages.info(request, "Everything in the document is set like that already; nothing was changed.")
@@ -125,10 +124,6 @@ def _plan(request: HttpRequest, given: Given, *, note: str = "") -> Plan:
 
 def _actor(request: HttpRequest) -> Actor:
     return ports.principals().actor_of(request.user, None)
-
-
-def _said(refused: PlatformError) -> str:
-    return " ".join([refused.message, *(fault.message for fault in refused.faults[:5])])
 
 
 def _drawn(request: HttpRequest, given: Given, plan: Plan | None, *, status: int = 200) -> HttpResponse:
