@@ -8,8 +8,20 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
 
 from bots import forms
-from bots.models import Bot, BrokerOrder, Cycle, Decision, EngineRun, Fill, OrderIntent, Position, Trade
-from bots.services import definition
+from bots.models import (
+    Bot,
+    BrokerOrder,
+    Cycle,
+    Decision,
+    EngineRun,
+    Fill,
+    LeverageStatus,
+    OrderIntent,
+    Position,
+    Trade,
+)
+from bots.selectors import leverage as wanted
+from bots.services import definition, leverage
 from configuration import ports
 from configuration import selectors as configuration
 from configuration.services import Actor, bot_scope
@@ -210,6 +222,39 @@ class TradeAdmin(Ledger):
     list_filter = ("type", "reason", "symbol")
     list_select_related = ("bot",)
     search_fields = ("bot__name", "symbol")
+
+
+@admin.register(LeverageStatus)
+class LeverageStatusAdmin(Ledger):
+    """The leverage asked for and the one in force. Setting one by hand is a call of the API: it needs a reason."""
+
+    owner_path = "account__runs__bot__owner_id"
+    ordering = ("symbol", "id")
+    list_display = ("symbol", "account", "configured", "actual", "synced", "last_sync_at", "last_sync_success",
+                    "last_sync_error", "forced_by", "forced_at")  # fmt: skip
+    list_filter = ("last_sync_success", "symbol")
+    list_select_related = ("account",)
+    search_fields = ("symbol", "account__runs__bot__name")
+    actions = ("sync",)
+
+    def has_sync_permission(self, request: HttpRequest) -> bool:
+        """Whoever may change the parameter leverage."""
+        return leverage.may_set(_actor(request))
+
+    @admin.display(boolean=True)
+    def synced(self, status: LeverageStatus) -> bool:
+        return status.is_synced
+
+    @admin.action(description="Ask the broker for the configured leverage", permissions=["sync"])
+    def sync(self, request: HttpRequest, rows: QuerySet[LeverageStatus]) -> None:
+        chosen = set(rows.values_list("account", "symbol"))
+        seen_by = None if request.user.is_superuser else _id(request)
+        uses = [use for use in wanted.in_use(owner_id=seen_by) if (use.account.id, use.symbol) in chosen]
+        done = leverage.sync_all(uses, now=timezone.now())
+        for use, ensured in done.results:
+            if ensured.error:
+                messages.warning(request, f"{use.symbol}: {use.target}x is not in force. {ensured.error}")
+        messages.info(request, f"{done.synced} in force, {len(chosen) - done.synced} not.")
 
 
 def _actor(request: HttpRequest) -> Actor:

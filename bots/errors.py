@@ -99,3 +99,24 @@ class OrderWorking(WrongState):
 
     code = "ORDER_WORKING"
     component = "bots"
+
+
+class LeverageNotFound(NotFound):
+    """No open account that trades that symbol, or it belongs to somebody else's bot."""
+
+    code = "LEVERAGE_NOT_FOUND"
+    component = "bots"
+
+
+class LeverageNotOffered(WrongState):
+    """The broker has no leverage for that symbol."""
+
+    code = "LEVERAGE_NOT_OFFERED"
+    component = "bots"
+
+
+class LeverageRefused(WrongState):
+    """The broker refused to set the leverage; what was in force still is."""
+
+    code = "LEVERAGE_REFUSED"
+    component = "bots"

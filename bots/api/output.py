@@ -6,12 +6,14 @@ from typing import Any
 from django.core.exceptions import ObjectDoesNotExist
 
 from bots import mappers, statistics
-from bots.models import Cycle, Fill, OrderFact, OrderIntent, Position, Trade
+from bots.models import Cycle, Fill, LeverageStatus, OrderFact, OrderIntent, Position, Trade
 from bots.payloads import decision_payload, moment, order_payload, plain, position_payload, trade_payload
 from bots.selectors import Described, decisions, orders
+from bots.selectors.leverage import NOT_OFFERED, Use
 from bots.selectors.market import Quote
 from bots.selectors.summary import Figures, Summary
 from bots.selectors.trades import Group, Statistics
+from bots.services.leverage import Synced
 from bots.statistics import Tally
 from configuration.selectors import Explained
 from engine.domain import reasons
@@ -277,4 +279,51 @@ def _cycle(cycle: Cycle) -> Output:
         "opened_at": moment(cycle.opened_at),
         "decided_at": moment(cycle.decided_at),
         "finished_at": moment(cycle.finished_at),
+    }
+
+
+def leverage_output(use: Use) -> Output:
+    """The leverage of one symbol in one account; what was never asked for is null."""
+    status = use.status or LeverageStatus()
+    return {
+        "account": str(use.account.id),
+        "broker": use.account.broker,
+        "mode": use.account.mode,
+        "bot": str(use.bot.id),
+        "bot_name": use.bot.name,
+        "symbol": use.symbol,
+        "target": use.target,
+        "configured": status.configured,
+        "actual": status.actual,
+        "in_doubt": status.is_in_doubt,
+        "synced": status.is_synced,
+        "offered": use.is_offered,
+        "note": "" if use.is_offered else NOT_OFFERED,
+        "last_sync_at": status.last_sync_at,
+        "last_sync_success": status.last_sync_success,
+        "last_sync_error": status.last_sync_error,
+        "forced_at": status.forced_at,
+        "forced_by": status.forced_by,
+        "forced_reason": status.forced_reason,
+        "updated_at": status.updated_at,
+    }
+
+
+def leverage_synced(done: Synced) -> Output:
+    """The sums, and what came of each symbol."""
+    return {
+        "total": done.total,
+        "synced": done.synced,
+        "failed": done.failed,
+        "not_offered": done.not_offered,
+        "results": [
+            {
+                "account": str(use.account.id),
+                "symbol": use.symbol,
+                "leverage": use.target,
+                "outcome": ensured.outcome.value,
+                "error": ensured.error,
+            }
+            for use, ensured in done.results
+        ],
     }

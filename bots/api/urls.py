@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from bots.api import live, market, records, views
+from bots.api import leverage, live, market, records, views
 
 urlpatterns = [
     path("bots", views.Bots.as_view(), name="api-bots"),
@@ -26,4 +26,7 @@ urlpatterns = [
     path("summary", market.SummaryOfBots.as_view(), name="api-summary"),
     path("market-status", market.MarketStatus.as_view(), name="api-market-status"),
     path("market-data/<str:symbol>", market.MarketData.as_view(), name="api-market-data"),
+    path("leverage", leverage.LeverageList.as_view(), name="api-leverage"),
+    path("leverage/sync", leverage.SyncLeverage.as_view(), name="api-leverage-sync"),
+    path("leverage/<str:symbol>/force", leverage.ForceLeverage.as_view(), name="api-leverage-force"),
 ]

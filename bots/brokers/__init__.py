@@ -1,8 +1,21 @@
 """Brokers: what each must answer (``ports``), and who answers for an account."""
 
-from bots.brokers.ports import Broker
+from collections.abc import Callable
+from uuid import UUID
+
+from bots.brokers.ports import Broker, LeverageDesk
+from bots.brokers.simulated_leverage import SimulatedLeverageDesk
 from bots.models import BrokerAccount
 from engine.domain.errors import BrokerError
+
+LEVERAGE_DESKS: dict[str, Callable[[UUID], LeverageDesk]] = {"simulated": SimulatedLeverageDesk}
+"""By the broker's name. Light to make: the process that shows an operator the leverage makes them too."""
+
+
+def leverage_desk_of(account: BrokerAccount) -> LeverageDesk | None:
+    """Where the account sets leverage; None: no adapter answers for its broker."""
+    made = LEVERAGE_DESKS.get(account.broker)
+    return None if made is None else made(account.id)
 
 
 def broker_of(account: BrokerAccount) -> Broker:

@@ -6,6 +6,7 @@ looking it up by its client order id tells. A refusal is an answer.
 
 from datetime import datetime, timedelta
 from decimal import Decimal
+from enum import StrEnum
 from typing import NamedTuple, Protocol
 from uuid import UUID
 
@@ -127,4 +128,42 @@ class Broker(Protocol):
 
     def cash(self) -> Decimal:
         """The account's cash."""
+        ...
+
+
+class LeverageCode(StrEnum):
+    """What a broker says to a leverage, whatever its own numbers for it are."""
+
+    SET = "set"
+    ALREADY_SET = "already_set"
+    NOT_OFFERED = "not_offered"
+    INVALID = "invalid_leverage"
+    OPEN_POSITION = "open_position"
+    REFUSED = "refused"
+
+
+class LeverageAnswer(NamedTuple):
+    """``message``: the broker's own words, or ours where it has none."""
+
+    code: LeverageCode
+    message: str = ""
+
+    @property
+    def is_in_force(self) -> bool:
+        """True where the leverage asked for holds now: setting what is set already is no failure."""
+        return self.code in (LeverageCode.SET, LeverageCode.ALREADY_SET)
+
+
+class LeverageDesk(Protocol):
+    """Where one account sets leverage; a broker may have none, or none for some symbols.
+
+    Apart from ``Broker``: an operator's page sets leverage, and needs no order book for it.
+    """
+
+    def offers_leverage(self, symbol: str) -> bool:
+        """Whether leverage can be set for the symbol at all. Asks nobody."""
+        ...
+
+    def set_leverage(self, symbol: str, leverage: int) -> LeverageAnswer:
+        """Hold this leverage on the symbol. May raise ``BrokerUnsure``: it may be in force, or not."""
         ...

@@ -11,30 +11,44 @@ from contextlib import contextmanager
 from decimal import Decimal
 from uuid import UUID
 
-from django.db import IntegrityError, InterfaceError, OperationalError, transaction
-from django.db.models import Q, QuerySet
+from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 from django.db.models.functions import Now
 
-from bots.brokers import simulated_books
-from bots.brokers.ports import DUPLICATE, BrokerEvent, BrokerUnsure, OrderReport, OrderRequest, Refused
+from bots.brokers import simulated_books, simulated_faults
+from bots.brokers.ports import DUPLICATE, BrokerEvent, OrderReport, OrderRequest, Refused
 from bots.brokers.simulated_books import FILL, Books
 from bots.brokers.simulated_desk import ALIVE, Desk
+from bots.brokers.simulated_faults import (
+    ALIAS,
+    FILL_LATE,
+    FILL_PARTLY,
+    LOSE_ANSWER,
+    REFUSE,
+    TIME_OUT,
+    connected,
+    fail_next,
+)
 from bots.models import SimulatedAccount, SimulatedEvent, SimulatedFault, SimulatedOrder
 from configuration.mappers import VenueSettings
 from engine import exchange
 from engine.domain.errors import BrokerError, InputError
 from engine.domain.values import Bars, Instrument
 
-ALIAS = "broker"
-REFUSE, TIME_OUT, LOSE_ANSWER, FILL_PARTLY, FILL_LATE = "refuse", "time_out", "lose_answer", "fill_partly", "fill_late"
+__all__ = [
+    "ALIAS",
+    "FILL_LATE",
+    "FILL_PARTLY",
+    "LOSE_ANSWER",
+    "REFUSE",
+    "TIME_OUT",
+    "Simulated",
+    "expire_all",
+    "fail_next",
+    "match",
+    "open_account",
+]
 
-_FAULTS = {
-    "submit": (REFUSE, TIME_OUT, LOSE_ANSWER),
-    "cancel": (REFUSE, TIME_OUT, LOSE_ANSWER),
-    "find": (TIME_OUT,),
-    "events": (TIME_OUT,),
-    "match": (FILL_PARTLY, FILL_LATE),
-}
 _SHARE = {FILL_PARTLY: 0.5, FILL_LATE: 0.0}
 
 
@@ -48,7 +62,7 @@ class Simulated:
         """Place it; it meets the next bar that is matched. Refusals name what is wrong."""
         try:
             with _opened(self._account_id) as desk:
-                fault = _fault_of(self._account_id, "submit")
+                fault = simulated_faults.due(self._account_id, "submit")
                 answer = _in_vain(fault) or _used(request) or desk.submit(request)
         except IntegrityError:
             # Another account used the id in the same moment: the database saw it, our look-up did not.
@@ -59,7 +73,7 @@ class Simulated:
         """Both or neither. Of a bracket the distance is kept: a further part of its entry restores the price."""
         try:
             with _opened(self._account_id) as desk:
-                fault = _fault_of(self._account_id, "submit")
+                fault = simulated_faults.due(self._account_id, "submit")
                 answer = _in_vain(fault) or _used(request) or desk.replace(client_order_id, request)
         except IntegrityError:
             return _duplicate(request.client_order_id)
@@ -68,11 +82,11 @@ class Simulated:
     def cancel(self, client_order_id: str) -> OrderReport | Refused:
         """End it, and what is held for it; one that has ended already is reported as it is."""
         with _opened(self._account_id) as desk:
-            fault = _fault_of(self._account_id, "cancel")
+            fault = simulated_faults.due(self._account_id, "cancel")
             refused = _in_vain(fault)
             if refused is None:
                 desk.cancel(client_order_id)
-        _make_sure(fault)
+        simulated_faults.make_sure(fault)
         unknown = Refused("unknown_order", f"There is no order {client_order_id}.")
         return refused or self._report(client_order_id) or unknown
 
@@ -85,7 +99,7 @@ class Simulated:
         """The account-wide list, oldest first."""
         self._fail_reading("events")
         rows = SimulatedEvent.objects.using(ALIAS).filter(account=self._account_id, sequence__gt=after)
-        with _connected():
+        with connected():
             return [_event(row) for row in rows.select_related("order").order_by("sequence")[:limit]]
 
     def positions(self) -> dict[tuple[str, str], Decimal]:
@@ -97,11 +111,11 @@ class Simulated:
         return self._books().cash()
 
     def _books(self) -> Books:
-        with _connected():
+        with connected():
             return simulated_books.books_of(_account(self._account_id))
 
     def _report(self, client_order_id: str) -> OrderReport | None:
-        with _connected():
+        with connected():
             order = _orders(self._account_id).filter(client_order_id=client_order_id).first()
             if order is None:
                 return None
@@ -110,13 +124,13 @@ class Simulated:
             )
 
     def _fail_reading(self, call: str) -> None:
-        with _connected():
+        with connected():
             # Read at every cycle of every bot: a lock is taken only where somebody ordered a failure.
             if not SimulatedFault.objects.using(ALIAS).filter(call=call, remaining__gt=0).exists():
                 return
-        with _connected(), transaction.atomic(using=ALIAS):
-            fault = _fault_of(self._account_id, call)
-        _make_sure(fault)
+        with connected(), transaction.atomic(using=ALIAS):
+            fault = simulated_faults.due(self._account_id, call)
+        simulated_faults.make_sure(fault)
 
 
 def open_account(
@@ -134,7 +148,7 @@ def open_account(
     settings = simulated_books.settings_of(instruments, venue or VenueSettings())
     books = simulated_books.opened(symbols, settings, capital=capital)
     account = SimulatedAccount(id=account_id, symbols=list(symbols), params=settings, state=books.to_bytes())
-    with _connected():
+    with connected():
         SimulatedAccount.objects.using(ALIAS).bulk_create([account], ignore_conflicts=True)
 
 
@@ -151,11 +165,11 @@ def match(account_id: UUID, bars: Bars) -> int:
     with _opened(account_id) as desk:
         if desk.has_met(bars):
             return 0
-        fault = _next_fault(account_id, "match")
+        fault = simulated_faults.next_due(account_id, "match")
         is_due = desk.meet(bars, share=exchange.WHOLE if fault is None else _SHARE[fault.kind])
         # The failure waits for an order that it can happen to.
         if fault is not None and is_due:
-            _use_up(fault)
+            simulated_faults.use_up(fault)
     return len(desk.events)
 
 
@@ -166,22 +180,10 @@ def expire_all(account_id: UUID, *, at_ms: int) -> int:
     return len(desk.events)
 
 
-def fail_next(call: str, kind: str, *, account_id: UUID | None = None, times: int = 1) -> None:
-    """Tell the broker to fail the next ``times`` calls: of one account, or of any.
-
-    Raises: InputError: no such failure of that call.
-    """
-    if kind not in _FAULTS.get(call, ()):
-        known = "; ".join(f"{each}: {', '.join(kinds)}" for each, kinds in _FAULTS.items())
-        raise InputError(f"The simulated broker cannot {kind} on {call}. It can: {known}.")
-    with _connected():
-        SimulatedFault.objects.using(ALIAS).create(call=call, kind=kind, account_id=account_id, remaining=times)
-
-
 @contextmanager
 def _opened(account_id: UUID) -> Iterator[Desk]:
     """The account's desk, its row locked; what was done there is written before the lock goes."""
-    with _connected(), transaction.atomic(using=ALIAS):
+    with connected(), transaction.atomic(using=ALIAS):
         account = _account(account_id, locked=True)
         before = account.matched_ms
         # In a settled order: several that end at once are told of in the order in which they lie here.
@@ -207,15 +209,6 @@ def _save(desk: Desk) -> None:
     desk.account.save(using=ALIAS, update_fields=["state", "sequence", "matched_ms"])
 
 
-@contextmanager
-def _connected() -> Iterator[None]:
-    """A connection that broke leaves the caller unsure, as one to a broker elsewhere would."""
-    try:
-        yield
-    except (OperationalError, InterfaceError) as error:
-        raise BrokerUnsure("The connection to the simulated broker broke.") from error
-
-
 def _account(account_id: UUID, *, locked: bool = False) -> SimulatedAccount:
     accounts = SimulatedAccount.objects.using(ALIAS)
     account = (accounts.select_for_update() if locked else accounts).filter(id=account_id).first()
@@ -237,24 +230,6 @@ def _used(request: OrderRequest) -> Refused | None:
     return None if known is None else _duplicate(known.client_order_id)
 
 
-def _fault_of(account_id: UUID, call: str) -> str | None:
-    """The failure that was ordered for this call, if any: it counts as had."""
-    fault = _next_fault(account_id, call)
-    if fault is None:
-        return None
-    _use_up(fault)
-    return fault.kind
-
-
-def _next_fault(account_id: UUID, call: str) -> SimulatedFault | None:
-    faults = SimulatedFault.objects.using(ALIAS).select_for_update().filter(call=call, remaining__gt=0)
-    return faults.filter(Q(account=account_id) | Q(account__isnull=True)).order_by("id").first()
-
-
-def _use_up(fault: SimulatedFault) -> None:
-    SimulatedFault.objects.using(ALIAS).filter(id=fault.id).update(remaining=fault.remaining - 1)
-
-
 def _in_vain(fault: str | None) -> Refused | None:
     """The answer where the failure is that nothing arrives or nothing is taken."""
     return (
@@ -262,13 +237,8 @@ def _in_vain(fault: str | None) -> Refused | None:
     )
 
 
-def _make_sure(fault: str | None) -> None:
-    if fault in (TIME_OUT, LOSE_ANSWER):
-        raise BrokerUnsure("The simulated broker did not answer.")
-
-
 def _answered(answer: list[SimulatedOrder] | Refused, fault: str | None) -> OrderReport | Refused:
-    _make_sure(fault)
+    simulated_faults.make_sure(fault)
     return answer if isinstance(answer, Refused) else simulated_books.report_of(answer[0], answer[1:])
 
 

@@ -2,6 +2,7 @@
 
 definition   the bot, its state, who works on it right now
 runs         accounts, runs, cycles, decisions: what was decided, and on which facts
+leverage     the leverage of each account's symbols: configured, and in force
 orders       intents, broker orders, fills, facts: what was asked and what was got
 books        positions, trades, journal: what it led to
 outbox       events that wait for their way to browsers
@@ -10,6 +11,7 @@ simulated    the simulated broker's own tables; only ``bots.brokers.simulated`` 
 
 from bots.models.books import JournalEntry, Position, Posting, Trade
 from bots.models.definition import Bot, BotQuerySet, BotStatus
+from bots.models.leverage import LeverageStatus
 from bots.models.orders import (
     ENDED,
     HOLDS_SLOT,
@@ -25,7 +27,13 @@ from bots.models.orders import (
 )
 from bots.models.outbox import Outbox
 from bots.models.runs import AccountState, BrokerAccount, Cycle, CycleKind, CycleState, Decision, EngineRun, Worker
-from bots.models.simulated import SimulatedAccount, SimulatedEvent, SimulatedFault, SimulatedOrder
+from bots.models.simulated import (
+    SimulatedAccount,
+    SimulatedEvent,
+    SimulatedFault,
+    SimulatedLeverage,
+    SimulatedOrder,
+)
 
 __all__ = [
     "ENDED",
@@ -46,6 +54,7 @@ __all__ = [
     "Fill",
     "IntentState",
     "JournalEntry",
+    "LeverageStatus",
     "OrderFact",
     "OrderIntent",
     "OrderStatus",
@@ -56,6 +65,7 @@ __all__ = [
     "SimulatedAccount",
     "SimulatedEvent",
     "SimulatedFault",
+    "SimulatedLeverage",
     "SimulatedOrder",
     "Trade",
     "Worker",

@@ -93,10 +93,27 @@ class SimulatedFault(models.Model):
     """
 
     account = models.ForeignKey(SimulatedAccount, on_delete=models.PROTECT, related_name="faults", null=True)
-    call = models.CharField(max_length=16, help_text="submit, cancel, find, events, match")
+    call = models.CharField(max_length=16, help_text="submit, cancel, find, events, match, set_leverage")
     kind = models.CharField(max_length=16)
     remaining = models.PositiveIntegerField(default=1)
     created_at = models.DateTimeField(db_default=Now())
 
     def __str__(self) -> str:
         return f"{self.kind} on {self.call}"
+
+
+class SimulatedLeverage(models.Model):
+    """The leverage in force for one symbol of an account; without a row it is 1."""
+
+    account = models.ForeignKey(SimulatedAccount, on_delete=models.PROTECT, related_name="leverage")
+    symbol = models.CharField(max_length=32)
+    leverage = models.PositiveSmallIntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["account", "symbol"], name="simulated_leverage_of_symbol"),
+            models.CheckConstraint(name="simulated_leverage_at_least_one", condition=Q(leverage__gte=1)),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.symbol} {self.leverage}x"

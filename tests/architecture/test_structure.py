@@ -90,7 +90,8 @@ def _writes(node: ast.AST) -> bool:
 
 
 def test_database__outside_services__is_not_written() -> None:
-    adapters_that_write = {"barstore", "records", "publishing", "services", "simulated", "store"}
+    adapters_that_write = {"barstore", "records", "publishing", "services", "store"}
+    adapters_that_write |= {"simulated", "simulated_faults", "simulated_leverage"}
     assert places(*APPS, found=_writes, outside=adapters_that_write) == []
     # The project composes; of its own it writes tokens, through a service, and the first administrator.
     assert places("tradingsite", found=_writes, outside={"management", "services"}) == []

@@ -35,6 +35,7 @@ _CHANGING: Final[Doors] = {"POST": _CONFIGURE}
 _READ_AND_CHANGE: Final[Doors] = {"GET": _READ, "POST": _CONFIGURE}
 _SCOPE: Final[Doors] = {"GET": _READ, "POST": _CONFIGURE, "PUT": _CONFIGURE, "DELETE": _CONFIGURE}
 _STEERING: Final[Doors] = {"POST": _TRADE}
+_STEERING_RISK: Final[Doors] = {"POST": Need(Role.RISK_ADMIN, "trade")}
 
 _API: Final[dict[str, Doors]] = {
     "schema": _READING,
@@ -107,6 +108,9 @@ _API: Final[dict[str, Doors]] = {
     "api-summary": _READING,
     "api-market-status": _READING,
     "api-market-data": _READING,
+    "api-leverage": _READING,
+    "api-leverage-sync": _STEERING_RISK,
+    "api-leverage-force": _STEERING_RISK,
     # backtests
     "api-backtests": _READ_AND_CHANGE,
     "api-backtest": _READING,
@@ -198,6 +202,7 @@ ADMIN_MODELS: Final[dict[str, Rows]] = {
     "bots_fill": _LEDGER,
     "bots_position": _LEDGER,
     "bots_trade": _LEDGER,
+    "bots_leveragestatus": Rows(_SEE, act=Need(Role.RISK_ADMIN)),
     "backtests_backtest": _LEDGER,
 }
 
