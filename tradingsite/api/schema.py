@@ -48,6 +48,11 @@ class Schema(AutoSchema):
     Without the parameters' names one view under three addresses would give three operations one name.
     """
 
+    def get_summary(self) -> str | None:
+        """The first sentence of the description, unless a view says otherwise."""
+        first = re.split(r"(?<=[.:?])\s", self.get_description().strip(), maxsplit=1)[0]
+        return super().get_summary() or first.rstrip(".:") or None
+
     def get_operation_id(self) -> str:
         path = re.sub(r"\{(\w+?)(?:_id)?\}", r"by_\1", self.path.removeprefix(spectacular_settings.SCHEMA_PATH_PREFIX))
         action = "list" if self.method == "GET" and self._is_list_view() else self.method_mapping[self.method.lower()]
@@ -85,7 +90,10 @@ def describe_envelope(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     for path in result["paths"].values():
         for method in _METHODS:
             if method in path:
-                _wrap(path[method]["responses"], is_plain=path[method].pop("x-plain-answer", False))
+                operation = path[method]
+                _wrap(operation["responses"], is_plain=operation.pop("x-plain-answer", False))
+                if any(one["name"] == "If-None-Match" for one in operation.get("parameters", ())):
+                    operation["responses"]["304"] = {"description": "Nothing is newer than what the caller has."}
     return result
 
 

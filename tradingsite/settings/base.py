@@ -213,8 +213,11 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": ["tradingsite.api.permissions.ByMatrix"],
     "SCHEMA_PATH_PREFIX": r"/api/v1",
+    # Two fields are called mode, of an import and of a broker account.
+    "ENUM_NAME_OVERRIDES": {"ImportMode": ["merge", "replace"], "TradingMode": ["paper", "live"]},
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
+        "tradingsite.api.examples.give_examples",
         "tradingsite.api.schema.describe_envelope",
     ],
 }

@@ -49,7 +49,7 @@ def document(
     ]
     refusals = {status: OpenApiResponse(_ERROR, description=words) for status, words in refused.items()}
     return extend_schema(
-        responses={(200, "application/json"): dict, (200, "application/yaml"): str, **refusals},
+        responses={(200, "application/json"): dict, (200, "application/yaml"): dict, **refusals},
         examples=examples,
         parameters=[*reads],
         extensions={"x-plain-answer": True},
