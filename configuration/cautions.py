@@ -119,7 +119,7 @@ def _without_effect(
     listeners = deciding(below, namespace, catalogue) or set(below)
     if listeners and all(listeners.isdisjoint(shift.paths) for shift in heard):
         message = (
-            f"{name} changes nothing in force: {_counted(len(listeners))} below it set {change.parameter} themselves."
+            f"{name} reaches nothing below it: {_counted(len(listeners))} there set {change.parameter} themselves."
         )
         yield _said("shadowed", change, message)
 

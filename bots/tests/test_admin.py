@@ -110,7 +110,7 @@ def test_admin__somebody_was_faster__tells_so_and_overwrites_nothing(admin, root
     # When
     answer = admin.post(page, {**as_shown, "bot.capital": "222", "reason": "second"}, follow=True)
     # Then
-    assert "Changed since version" in answer.content.decode()
+    assert "Changed since the version you had read" in answer.content.decode()
     assert selectors.described([bot])[0].definition.parameters["bot", "capital"] == "111"
 
 

@@ -175,7 +175,7 @@ def test_warnings__every_bots_side_has_its_own_word__says_that_nothing_in_force_
     assert caution.code == "shadowed"
     assert (
         caution.message
-        == "leverage at global changes nothing in force: all 2 configurations below it set leverage themselves."
+        == "leverage at global reaches nothing below it: all 2 configurations there set leverage themselves."
     )
 
 

@@ -10,6 +10,7 @@ from configuration.models import Snapshot
 from configuration.scopes import GLOBAL, Frozen, bot_scope, side_scope, symbol_scope
 from configuration.services import ClearValue
 from configuration.tests.examples import ANN, NOON, decide, put, some_bot
+from configuration.tests.tampering import tampering
 from engine.domain.errors import InvariantBroken, NotFound
 
 pytestmark = pytest.mark.django_db
@@ -115,7 +116,8 @@ def test_keep__content_altered_since__is_refused() -> None:
 
 def test_snapshot__stored_text_altered__is_noticed() -> None:
     hash = services.keep(selectors.snapshot_for(some_bot()))
-    Snapshot.objects.update(content='{"nodes":{}}')
+    with tampering():
+        Snapshot.objects.update(content='{"nodes":{}}')
     with pytest.raises(InvariantBroken):
         selectors.snapshot(hash)
 
