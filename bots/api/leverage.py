@@ -14,7 +14,7 @@ from bots.api.views import actor_of, seen_by
 from bots.selectors import leverage as selected
 from bots.services import leverage
 from configuration.api.requests import body
-from configuration.api.schemas.describing import ABSENT, REFUSED, chosen, described, named
+from configuration.api.schemas.describing import ABSENT, BARRED, REFUSED, chosen, described, named
 from configuration.api.schemas.shapes import NULLABLE, OPTIONAL, flag, instant, several, shape, text, whole, words
 from engine.domain.errors import Fault, InputError
 
@@ -151,7 +151,7 @@ class ForceLeverage(GenericAPIView[Any]):
         body_example={"leverage": 5, "reason": "Less risk over the weekend"},
         answer=Status,
         example=_FORCED,
-        refused={404: ABSENT, 409: _SAYS_NO, 422: REFUSED, 502: _SILENT},
+        refused={403: BARRED, 404: ABSENT, 409: _SAYS_NO, 422: REFUSED, 502: _SILENT},
         operation_id="leverage_force",
     )
     def post(self, request: Request, symbol: str) -> Response:
