@@ -6,10 +6,13 @@ import pytest
 from rest_framework.test import APIClient
 
 from configuration import selectors, store
+from configuration.api.output.previews import effect_output
 from configuration.api.urls import urlpatterns
 from configuration.catalogue import CATALOGUE
+from configuration.effects import Effect
+from configuration.image import Path
 from configuration.models import ChangeSet
-from configuration.scopes import GLOBAL, side_scope, symbol_scope
+from configuration.scopes import GLOBAL, Origin, Resolved, side_scope, symbol_scope
 from configuration.tests.calling import API, CONFIG, TRADING, a_caller, data, faults, gate, gates
 from configuration.tests.examples import BEN, put, value_at
 
@@ -246,6 +249,18 @@ def test_preview__a_change__has_effects_before_and_after_and_whom_they_touch(cli
     assert len(preview["plan_hash"]) == 64
 
 
+def test_preview__what_a_bot_does_on_a_side__is_named_with_symbol_and_side() -> None:
+    effect = Effect(
+        "trading",
+        "leverage",
+        Path("8b0f6e1c", "AAPL", "LONG"),
+        Resolved(10, Origin("default"), ()),
+        Resolved(5, Origin("global", version=1), ()),
+        "next_cycle",
+    )
+    assert effect_output(effect)["scope"] == {"kind": "bot", "bot": "8b0f6e1c", "symbol": "AAPL", "side": "LONG"}
+
+
 def test_preview__reason_still_missing__is_a_gate_and_no_refusal(client: APIClient) -> None:
     body = {"parameters": {"leverage": 5}, "validate_only": True}
     preview = data(client.post(TRADING, body))["preview"]
@@ -379,3 +394,15 @@ def test_side__of_a_symbol__is_trading_alone(client: APIClient) -> None:
     put(side_scope("AAPL", "LONG"), leverage=3)
     assert client.get(f"{CONFIG}/weather/AAPL/LONG").status_code == 404
     assert data(client.get(f"{TRADING}/AAPL/LONG"))["parameters"]["leverage"] == 3
+
+
+def test_refusal__malformed_and_not_allowed__is_told_as_not_allowed_with_all_of_it() -> None:
+    # leverage is critical, which no operator changes; the other value is far too large.
+    body = {"parameters": {"leverage": 5, "max_retries": 5000}, "resaon": "r"}
+    refused = a_caller("operator", name="otto").post(TRADING, body)
+
+    told = faults(refused, 403)
+    assert ("unknown_field", "/resaon") in told
+    assert ("out_of_range", "/parameters/max_retries") in told
+    assert ("risk_not_granted", "/parameters/leverage") in told
+    assert gate(refused, "risk_not_granted")["parameter"] == "leverage"

@@ -29,11 +29,15 @@ def preview_output(preview: Preview, gates: Sequence[dict[str, Any]]) -> dict[st
 
 
 def effect_output(effect: Effect) -> dict[str, Any]:
-    """One effective value before and after, where it holds, and when it is taken up."""
+    """One effective value before and after, where it holds, and when it is taken up.
+
+    What changes for a bot changes on a symbol or a side of it: the scope names these beside the bot.
+    """
+    parts = {name: part for name, part in effect.path._asdict().items() if part}
     return {
         "namespace": effect.namespace,
         "parameter": effect.parameter,
-        "scope": scope_output(effect.path.narrowest()),
+        "scope": {"kind": effect.path.narrowest().kind, **parts},
         "before": resolved_output(effect.before),
         "after": resolved_output(effect.after),
         "reload": effect.reload,

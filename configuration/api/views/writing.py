@@ -55,9 +55,13 @@ def previewed(
 
 
 def refuse(request: Request, wish: Wish, operations: Sequence[services.Operation]) -> None:
-    """Raise with everything wrong: how it was asked, and the values, as far as they can be told."""
-    faults = list(wish.faults)
-    if operations:
-        plan = services.preview(operations, actor=actor_of(request), base_version=wish.base_version).plan
-        faults += (*plan.faults, *gating.reason_faults(wish.reason, plan.changes, operations))
-    raise InputError("The configuration was not changed.", faults=faults)
+    """Raise with everything wrong: how it was asked, what the caller may not, and the values, as far as can be told."""
+    if not operations:
+        raise InputError("The configuration was not changed.", faults=wish.faults)
+    preview = services.preview(
+        operations, actor=actor_of(request), base_version=wish.base_version, reason=wish.reason or ""
+    )
+    unexplained = (one.fault for one in preview.unexplained)
+    raised = gating.refusal((*wish.faults, *preview.plan.faults, *unexplained), barred=preview.barred)
+    if raised is not None:
+        raise raised
