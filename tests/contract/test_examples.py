@@ -137,10 +137,13 @@ def asked(user: User, own: dict[str, list[Any]]) -> dict[str, Any]:
 
 
 def shortened(value: Any) -> Any:
-    """Lists cut to their first two: an example shows what one looks like."""
+    """Lists cut to two, of things those that tell most: an example shows what one looks like."""
     if isinstance(value, dict):
         return {name: shortened(one) for name, one in value.items()}
-    return [shortened(one) for one in value[:2]] if isinstance(value, list) else value
+    if not isinstance(value, list):
+        return value
+    telling = sorted(value, key=len, reverse=True) if value and isinstance(value[0], dict) else value
+    return [shortened(one) for one in telling[:2]]
 
 
 def test_examples__where_views_give_none__are_as_real_calls_are() -> None:
