@@ -37,7 +37,7 @@ def cut_at(place: str) -> Callable[[str], None]:
     return checkpoint
 
 
-@pytest.mark.parametrize("place", ["taken", "cycle_opened", "stepped", "intended", "finished"])
+@pytest.mark.parametrize("place", ["taken", "stepped", "intended", "finished"])
 def test_cycle__cut_off_from_the_database__gives_the_bot_back_and_is_done_again(
     owner: User, little: LittlePlatform, place: str
 ) -> None:
@@ -53,6 +53,25 @@ def test_cycle__cut_off_from_the_database__gives_the_bot_back_and_is_done_again(
     # Then: it is free and due, nobody counts it against the bot, and the next cycle loses nothing
     bot.refresh_from_db()
     assert (bot.lease_owner, bot.lease_until, bot.error_count) == (None, None, 0)
+    little.advance_all()
+    run = EngineRun.objects.get(bot=bot)
+    assert (run.rows, run.recorded_ms) == (6, day(5))
+    assert set(Cycle.objects.values_list("state", flat=True)) == {CycleState.DONE}
+
+
+def test_cycle__cut_off_where_configuration_is_read_next__goes_on_over_a_new_connection(
+    owner: User, little: LittlePlatform
+) -> None:
+    # The store replaces a connection that has died, once; nothing was under way on it here.
+    simulated_bars("AAPL", CLOSES)
+    bot = a_trader(owner)
+    little.bars(5)
+    little.publish()
+    leases.beat(little.worker, name="test")
+    [due] = leases.dispatch()
+    assert little.advance(*due, checkpoint=cut_at("cycle_opened")) == "done"
+    bot.refresh_from_db()
+    assert (bot.lease_owner, bot.error_count) == (None, 0)
     little.advance_all()
     run = EngineRun.objects.get(bot=bot)
     assert (run.rows, run.recorded_ms) == (6, day(5))
