@@ -248,7 +248,7 @@ def test_pause__asked_and_confirmed__says_what_will_happen_and_shows_the_new_sta
     dialog.get_by_role("button", name="Pause").click()
 
     row.locator(".chip", has_text="Paused").wait_for()
-    page.locator("dialog").wait_for(state="hidden")
+    page.locator("#confirm").wait_for(state="hidden")
     assert row.get_by_role("button").all_inner_texts() == ["Resume", "Stop"]
 
 
@@ -263,7 +263,7 @@ def test_action__refused_by_the_server__shows_the_coded_answer_in_the_dialog(
 
     page.locator("dialog[open]").get_by_role("button", name="Pause").click()
 
-    fault = page.locator("dialog [data-fault]")
+    fault = page.locator("#confirm [data-fault]")
     fault.wait_for()
     assert fault.inner_text().split("\n") == ["✕", "It is stopped; nothing to pause.", "BOT_NOT_RUNNING"]
     page.keyboard.press("Escape")

@@ -46,8 +46,9 @@ STOPS: Final = (1.0, 1.5, 2.5, 5.0)
 
 _EMPTIED: Final = (
     "bots_posting, bots_journalentry, bots_trade, bots_position, bots_orderfact, bots_fill, bots_brokerorder, "
-    "bots_orderintent, bots_decision, bots_cycle, bots_enginerun, bots_brokeraccount, bots_outbox, bots_worker, "
-    "bots_simulatedfault, bots_simulatedevent, bots_simulatedorder, bots_simulatedaccount, marketdata_replayclock"
+    "bots_orderintent, bots_decision, bots_cycle, bots_enginerun, bots_leveragestatus, bots_brokeraccount, "
+    "bots_outbox, bots_worker, bots_simulatedfault, bots_simulatedevent, bots_simulatedorder, bots_simulatedleverage, "
+    "bots_simulatedaccount, marketdata_replayclock"
 )
 
 
