@@ -150,11 +150,11 @@ def test_decisions_and_orders__fifty_instead_of_one__cost_no_more_queries(
     a_broker_order(an_order(run))
     for address in (DECISIONS, ORDERS):
         # session, user, count, the rows
-        with django_assert_num_queries(4):
+        with django_assert_num_queries(5):
             client.get(address)
     for number in range(2, 51):
         a_decision(run, number=number)
         a_broker_order(an_order(run))
     for address in (DECISIONS, ORDERS):
-        with django_assert_num_queries(4):
+        with django_assert_num_queries(5):
             assert len(client.get(address).json()["data"]) == 50

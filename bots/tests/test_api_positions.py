@@ -149,10 +149,10 @@ def test_positions__fifty_instead_of_one__cost_no_more_queries(
 ) -> None:
     run, client = rows.a_run(a_bot(owner)), client_of(owner)
     a_position(run, "S0")
-    # session, user, count, positions
-    with django_assert_num_queries(4):
+    # session, user, role, count, positions
+    with django_assert_num_queries(5):
         client.get(POSITIONS)
     for number in range(1, 50):
         a_position(run, f"S{number}")
-    with django_assert_num_queries(4):
+    with django_assert_num_queries(5):
         assert len(client.get(POSITIONS).json()["data"]) == 50

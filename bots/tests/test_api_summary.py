@@ -81,12 +81,12 @@ def test_summary__of_many_bots__costs_as_many_queries_as_of_one(
     a_trade(a_position(rows.a_run(a_bot(owner))), "1")
     client.get(SUMMARY)
     # session, user; clocks, trades, positions, bots; the configuration's head
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(8):
         client.get(SUMMARY)
     for number in range(5):
         a_trade(a_position(rows.a_run(a_bot(owner, name=f"Bot {number}"))), "1")
     client.get(SUMMARY)
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(8):
         assert client.get(SUMMARY).json()["data"]["total_bots"] == 6
 
 

@@ -222,10 +222,10 @@ def test_trades__fifty_instead_of_one__cost_no_more_queries(
 ) -> None:
     client = client_of(owner)
     a_trade(position, "1")
-    # session, user, count, trades with their orders
-    with django_assert_num_queries(4):
+    # session, user, role, count, trades with their orders
+    with django_assert_num_queries(5):
         client.get(TRADES)
     for _ in range(49):
         a_trade(position, "1")
-    with django_assert_num_queries(4):
+    with django_assert_num_queries(5):
         assert len(client.get(TRADES).json()["data"]) == 50

@@ -191,7 +191,7 @@ ADMIN_MODELS: Final[dict[str, Rows]] = {
     "configuration_override": _LEDGER,
     "configuration_snapshot": _LEDGER,
     "marketdata_instrument": Rows(_SEE, add=_DO, change=_DO),
-    "marketdata_dataset": Rows(_SEE, add=_DO),
+    "marketdata_dataset": Rows(_SEE, add=_DO, act=_DO),
     "marketdata_study": _LEDGER,
     "bots_bot": Rows(_SEE, add=_DO, change=_DO),
     "bots_enginerun": _LEDGER,
