@@ -69,7 +69,8 @@ def test_admin__list_and_page__show_and_change_nothing(root, owner, ten_days, dj
     assert "0.40%" in page  # 10,040 of 10,000
     shown = client.get(f"/admin/backtests/backtest/{run.id}/change/").content.decode()
     assert run.snapshot_id[:12] in shown
-    assert client.post(f"/admin/backtests/backtest/{run.id}/change/", {"bot_name": "x"}).status_code == 405  # the page takes no POST from anybody
+    # The page takes no POST from anybody.
+    assert client.post(f"/admin/backtests/backtest/{run.id}/change/", {"bot_name": "x"}).status_code == 405
     assert client.get("/admin/backtests/backtest/add/").status_code == 403
     assert client.post(f"/admin/backtests/backtest/{run.id}/delete/", {"post": "yes"}).status_code == 403
 
