@@ -31,7 +31,7 @@ def violations(answers: Iterable[Answer]) -> Iterator[str]:
         done.append(change_set.reason)
     yield from (f"in the ledger twice: {reason}" for reason in set(done) if done.count(reason) > 1)
     lost = {answer.reason for answer in told.values() if answer.outcome == "done"} - set(done)
-    yield from (f"accepted, and not in the ledger: {reason}" for reason in sorted(lost))
+    yield from (f"accepted, and not in the ledger: {told[reason]}" for reason in sorted(lost))
     yield from _wrong_ends(oracle, set_at)
 
 
