@@ -43,7 +43,8 @@ def test_judging__an_edit_lost_altered_or_never_asked_for__is_told() -> None:
     one = Answer("because", "services", ("set", [("trading", tuple(SCOPES[0]), {"leverage": 11})]), "done")
     assert list(violations([one])) == []
     assert list(violations([])) == ["version 1 was never answered as done: because"]
-    assert list(violations([one, one._replace(reason="lost")])) == ["accepted, and not in the ledger: lost"]
+    lost = one._replace(reason="lost")
+    assert list(violations([one, lost])) == [f"accepted, and not in the ledger: {lost}"]
     (other,) = violations([one._replace(asked=("set", [("trading", tuple(SCOPES[0]), {"leverage": 12})]))])
     assert other.startswith("version 1 is not what was asked")
     put(SCOPES[0], leverage=12)
