@@ -12,7 +12,7 @@ from configuration.catalogue import CATALOGUE
 from configuration.environment import Supplied
 from configuration.image import Image, Place, Stored
 from configuration.scopes import Scope
-from configuration.unchanging import fixed
+from configuration.unchanging import FixedMap, fixed
 
 GENESIS: Final = (0, "")
 """Version and hash of a head nobody has written yet."""
@@ -75,7 +75,10 @@ def everything(environment: Mapping[tuple[str, str], Supplied]) -> Image:
             stored = dict(zip(names, map(_stored, zip(json.loads(texts), versions, strict=True)), strict=True))
             for name, restore in _restorers(namespace).items():
                 if name in stored:
-                    stored[name] = Stored(restore(stored[name].value), stored[name].version)
+                    value, set_at = stored[name]
+                    restored = restore(value)
+                    if restored is not value:  # seldom: most numbers come back as they were
+                        stored[name] = _stored((restored, set_at))
             places[namespace, Scope(kind, bot, symbol, side)] = stored
     return Image(catalogue=CATALOGUE, version=version, head_hash=head_hash, places=places, environment=environment)
 
@@ -132,7 +135,7 @@ def _float(value: Any) -> Any:
 
 
 def _map(value: Any) -> Any:
-    return fixed({key: float(number) for key, number in value.items()}) if isinstance(value, dict) else value
+    return FixedMap({key: float(number) for key, number in value.items()}) if isinstance(value, dict) else value
 
 
 _RESTORERS: Final[dict[str, Callable[[Any], Any]]] = {"float": _float, "map": _map, "list": fixed}
