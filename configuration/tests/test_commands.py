@@ -128,10 +128,16 @@ def test_get__a_namespace__has_a_line_for_each_parameter() -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [("nonsense",), ("trading.nonsense",), ("trading", "--symbol=A?"), ("trading", "--at-version=9")]
+    ("words", "told"),
+    [
+        (("nonsense",), "nonsense"),
+        (("trading.nonsense",), "nonsense"),
+        (("trading", "--symbol=A?"), "symbol is 'A?'"),
+        (("trading", "--at-version=9"), "9"),
+    ],
 )
-def test_get__what_there_is_not__is_refused(words: Any) -> None:
-    refused("config_get", *words)
+def test_get__what_there_is_not__is_refused_by_its_name(words: Any, told: str) -> None:
+    assert told in refused("config_get", *words)
 
 
 # --- rolling back
